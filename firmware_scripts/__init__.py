@@ -1,0 +1,1 @@
+"""The sensor node: MicroPython, same import names on the node and on the host."""

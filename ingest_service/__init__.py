@@ -1,0 +1,1 @@
+"""The server: checks, places, derives, stores, judges and shows what the gateways say."""

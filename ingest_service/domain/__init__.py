@@ -1,0 +1,1 @@
+"""The rules of water, devices and alerts; pure functions and values."""

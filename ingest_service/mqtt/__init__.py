@@ -1,0 +1,1 @@
+"""The door for gateways: receives packs, answers after the commit."""

@@ -1,0 +1,1 @@
+"""The stores behind the ports: history of observations, records of everything else."""

@@ -1,0 +1,1 @@
+"""Words for people: messages, numbers, dates in Vietnamese and English."""

@@ -1,0 +1,1 @@
+"""Light pages and the API."""
