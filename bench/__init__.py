@@ -1,0 +1,1 @@
+"""Measurements of speed, size and writes; one file each with `run() -> dict`."""

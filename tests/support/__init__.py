@@ -1,0 +1,1 @@
+"""What several tests share: real programs to start, events to wait for."""
