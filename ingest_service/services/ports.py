@@ -54,14 +54,14 @@ class Observation(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """One step of an aggregate. Only QC 1 counts; a step with none has count 0 and None elsewhere."""
+    """One step of an aggregate. Only QC 1 counts; a step with none has samples 0 and None elsewhere."""
 
     start_ms: int
     minimum: float | None
     maximum: float | None
     mean: float | None
     last: float | None
-    count: int
+    samples: int
 
 
 class StoreUnavailableError(Exception):
