@@ -1,0 +1,1 @@
+"""A village on this machine: real nodes on ptys, gateway, broker, server and pages, at high time factor."""
