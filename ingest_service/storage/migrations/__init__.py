@@ -1,0 +1,1 @@
+"""Changes of the record store's schema, oldest first in `versions`."""
