@@ -78,9 +78,9 @@ class SqlRecords:
 
     def count_rejects(self) -> dict[str, int]:
         """How many are kept, by reason."""
-        words = select(tables.rejects.c.reason, func.count()).group_by(tables.rejects.c.reason)
+        words = select(tables.rejects.c.reason, func.count().label("kept")).group_by(tables.rejects.c.reason)
         with self._reading() as database:
-            return dict(database.execute(words).tuples().all())
+            return {row.reason: row.kept for row in database.execute(words)}
 
     def append_changes(self, changes: Sequence[AlertChange], states: Mapping[str, str]) -> None:
         """Add alert changes and save the rules' working states in one transaction."""
@@ -97,7 +97,7 @@ class SqlRecords:
     def rule_states(self) -> dict[str, str]:
         """The working states last saved."""
         with self._reading() as database:
-            return dict(database.execute(select(tables.rule_states)).tuples().all())
+            return {row.key: row.state for row in database.execute(select(tables.rule_states))}
 
     def open_alerts(self) -> list[OpenAlert]:
         """Alerts raised and not cleared, critical first, then oldest first."""
