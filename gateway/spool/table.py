@@ -1,0 +1,142 @@
+"""The spool's rows: one transaction per commit, plain reads. Not for several threads at once."""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from gateway.spool import file
+from gateway.spool.entry import Counters, Entry, Stored
+from gateway.spool.thin import thin, used_bytes
+
+_STATE: Final = "state:"
+_OF_BOOT: Final = "(SELECT number FROM boot WHERE id = :boot)"
+_RESTAMP: Final = (
+    f"UPDATE entry SET at_ms = mono_ms + :offset, stamp = {file.BELIEVED}"  # noqa: S608 - constants only
+    f" WHERE stamp = {file.HELD} AND boot = {_OF_BOOT}"
+)
+_OVERDUE: Final = f"stamp = {file.HELD} AND (mono_ms < :before OR boot IS NOT {_OF_BOOT})"
+_RELEASE: Final = f"UPDATE entry SET stamp = {file.DOUBTED} WHERE {_OVERDUE}"  # noqa: S608 - constants only
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one commit writes.
+
+    Attributes:
+        entries: new frames by id.
+        state: words to save by key.
+        forgotten: ids to delete.
+        restamp: (boot, offset_ms) for its held frames, or None.
+        release: (boot, before_mono_ms) of held frames that wait no longer, or None.
+    """
+
+    entries: dict[int, Entry] = field(default_factory=dict)
+    state: dict[str, str] = field(default_factory=dict)
+    forgotten: set[int] = field(default_factory=set)
+    restamp: tuple[str, int] | None = None
+    release: tuple[str, int] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.entries or self.state or self.forgotten or self.restamp or self.release)
+
+
+class Table:
+    """The open file. Every method may raise sqlite3.Error; a failed write has changed nothing."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def write(self, batch: Batch, counters: Counters, max_bytes: int) -> Counters:
+        """Write all of it durably in one transaction; the totals after it."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            counters = self._write(batch, replace(counters), max_bytes)
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        return counters
+
+    def _write(self, batch: Batch, counters: Counters, max_bytes: int) -> Counters:
+        self._insert(batch.entries)
+        counters.committed_frames += len(batch.entries)
+        counters.committed_readings += sum(entry.readings for entry in batch.entries.values())
+        for readings in self._delete(batch.forgotten):
+            counters.forgotten_frames += 1
+            counters.forgotten_readings += readings
+        if batch.restamp:
+            self._db.execute(_RESTAMP, {"boot": batch.restamp[0], "offset": batch.restamp[1]})
+        if batch.release:
+            self._db.execute(_RELEASE, {"boot": batch.release[0], "before": batch.release[1]})
+        counters.thinned += thin(self._db, max_bytes)
+        words = [(_STATE + key, value) for key, value in batch.state.items()]
+        self._db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", words)
+        file.write_counters(self._db, counters)
+        return counters
+
+    def _insert(self, entries: Mapping[int, Entry]) -> None:
+        numbers = {boot: self._number_boot(boot) for boot in {entry.boot for entry in entries.values()}}
+        self._db.executemany(
+            "INSERT INTO entry VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (key, e.at_ms, e.mono_ms, int(e.believed), numbers[e.boot], e.node, e.readings, e.body)
+                for key, e in entries.items()
+            ],
+        )
+
+    def _number_boot(self, boot: str) -> int:
+        self._db.execute("INSERT OR IGNORE INTO boot(id) VALUES(?)", (boot,))
+        return int(self._db.execute("SELECT number FROM boot WHERE id = ?", (boot,)).fetchone()[0])
+
+    def _delete(self, ids: Iterable[int]) -> Iterable[int]:
+        for entry_id in sorted(ids):
+            row = self._db.execute("DELETE FROM entry WHERE id = ? RETURNING readings", (entry_id,)).fetchall()
+            if row:
+                yield int(row[0][0])
+
+    def read_oldest(self, after_id: int, max_readings: int, exclude: Collection[int]) -> list[Stored]:
+        """Frames that may go, oldest first; see `Spool.read_oldest`."""
+        query = "SELECT id, at_ms, stamp, body, readings FROM entry WHERE id > ? AND stamp > 0 ORDER BY id"
+        found: list[Stored] = []
+        room = max_readings
+        for entry_id, at_ms, stamp, body, readings in self._db.execute(query, (after_id,)):
+            if entry_id in exclude:
+                continue
+            room -= readings
+            if found and room < 0:
+                break
+            found.append(Stored(entry_id, at_ms, stamp == file.BELIEVED, body, readings))
+        return found
+
+    def read_state(self) -> dict[str, str]:
+        """Saved words by key."""
+        rows = self._db.execute("SELECT key, value FROM meta WHERE key >= ? AND key < ?", (_STATE, "state;"))
+        return {key.removeprefix(_STATE): value for key, value in rows}
+
+    def count_held(self) -> int:
+        """Frames that wait for a believable clock."""
+        return int(self._db.execute("SELECT count(*) FROM entry WHERE stamp = ?", (file.HELD,)).fetchone()[0])
+
+    def has_overdue(self, boot: str, before_mono_ms: int) -> bool:
+        """Whether `release` would change anything."""
+        query = f"SELECT 1 FROM entry WHERE {_OVERDUE} LIMIT 1"  # noqa: S608 - constants only
+        return self._db.execute(query, {"boot": boot, "before": before_mono_ms}).fetchone() is not None
+
+    def read_counters(self) -> Counters:
+        """Totals as last committed."""
+        return file.read_counters(self._db)
+
+    def oldest_at_ms(self) -> int | None:
+        """Instant of the row with the smallest id."""
+        row = self._db.execute("SELECT at_ms FROM entry ORDER BY id LIMIT 1").fetchone()
+        return row[0] if row else None
+
+    def used_bytes(self) -> int:
+        """Bytes of the file that hold something."""
+        return used_bytes(self._db)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._db.close()
