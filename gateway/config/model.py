@@ -68,14 +68,12 @@ class SpoolConfig:
     """What is kept until the server has it.
 
     Attributes:
-        max_bytes: greatest size on disk; beyond it the oldest records are thinned, new ones never refused.
+        max_bytes: greatest size on disk; beyond it the oldest frames are thinned, new ones never refused.
         commit_interval_s: most that a power cut can take; each commit is one write to the card.
-        keep_per_s: when thinning, one record of each node is kept per this many seconds.
     """
 
-    max_bytes: Annotated[int, Range(1_000_000, 2**40)] = 64_000_000
-    commit_interval_s: Annotated[float, Range(0.01, 60)] = 2.0
-    keep_per_s: Annotated[float, Range(1, 86_400)] = 3600.0
+    max_bytes: Annotated[int, Range(1_000_000, 2**40)] = 512 * 1024 * 1024
+    commit_interval_s: Annotated[float, Range(0.01, 60)] = 5.0
 
 
 @dataclass(frozen=True, slots=True)
