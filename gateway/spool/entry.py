@@ -42,13 +42,15 @@ class Limits:
 
     Attributes:
         max_bytes: cap of the file's content; above it the old is thinned.
+        keep_per_s: when thinning, one frame of each node is kept per this many seconds.
         commit_interval_s: seconds that a frame may wait in memory for others to be committed with.
         commit_entries: frames that are committed at once, however short they have waited.
         memory_entries: frames kept in memory while the disk refuses; above it the oldest of them are dropped.
     """
 
     max_bytes: int = 512 * 1024 * 1024
-    commit_interval_s: float = 5.0
+    keep_per_s: float = 3600.0
+    commit_interval_s: float = 2.0
     commit_entries: int = 100
     memory_entries: int = 2000
 

@@ -139,7 +139,7 @@ class Spool:
             if not batch or self._closed:
                 return not self._closed
             try:
-                counters = self._table.write(batch, counters, self._limits.max_bytes)
+                counters = self._table.write(batch, counters, self._limits)
                 if batch.restamp or batch.release or any(not entry.believed for entry in batch.entries.values()):
                     self.held = self._table.count_held()
             except sqlite3.Error as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gateway.spool import file
-from gateway.spool.entry import Counters, Entry, Stored
+from gateway.spool.entry import Counters, Entry, Limits, Stored
 from gateway.spool.thin import thin, used_bytes
 
 _STATE: Final = "state:"
@@ -47,11 +47,11 @@ class Table:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def write(self, batch: Batch, counters: Counters, max_bytes: int) -> Counters:
+    def write(self, batch: Batch, counters: Counters, limits: Limits) -> Counters:
         """Write all of it durably in one transaction; the totals after it."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            counters = self._write(batch, replace(counters), max_bytes)
+            counters = self._write(batch, replace(counters), limits)
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
@@ -59,7 +59,7 @@ class Table:
             raise
         return counters
 
-    def _write(self, batch: Batch, counters: Counters, max_bytes: int) -> Counters:
+    def _write(self, batch: Batch, counters: Counters, limits: Limits) -> Counters:
         self._insert(batch.entries)
         counters.committed_frames += len(batch.entries)
         counters.committed_readings += sum(entry.readings for entry in batch.entries.values())
@@ -70,7 +70,7 @@ class Table:
             self._db.execute(_RESTAMP, {"boot": batch.restamp[0], "offset": batch.restamp[1]})
         if batch.release:
             self._db.execute(_RELEASE, {"boot": batch.release[0], "before": batch.release[1]})
-        counters.thinned += thin(self._db, max_bytes)
+        counters.thinned += thin(self._db, limits.max_bytes, limits.keep_per_s)
         words = [(_STATE + key, value) for key, value in batch.state.items()]
         self._db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", words)
         file.write_counters(self._db, counters)

@@ -1,14 +1,15 @@
 """Thinning: how a full spool makes room without refusing what is new.
 
-The older half is thinned first, a slice at a time: of each node one frame in ten minutes stays; when all of the half is
-so, one in an hour, then one in six hours. When even that is not enough the oldest go.
+The older half is thinned first, a slice at a time: of each node one frame stays per sixth of the span asked for (ten
+minutes of an hour); when all of the half is so, one per span, then one per six spans. When even that is not enough the
+oldest go.
 """
 
 import json
 import sqlite3
 from typing import Final
 
-STEPS_MS: Final = (600_000, 3_600_000, 21_600_000)
+_STEPS: Final = (1 / 6, 1, 6)
 _SLICE: Final = 2000
 _SLICES_A_COMMIT: Final = 8
 _SIZES: Final = ("page_count", "freelist_count", "page_size")
@@ -20,7 +21,7 @@ def used_bytes(db: sqlite3.Connection) -> int:
     return (pages - free) * size
 
 
-def thin(db: sqlite3.Connection, max_bytes: int) -> int:
+def thin(db: sqlite3.Connection, max_bytes: int, keep_per_s: float) -> int:
     """Within the running transaction, delete by the rule until below the cap; how many frames went.
 
     A bounded number of slices is done in one go, so that a commit stays short; the next commit goes on.
@@ -29,21 +30,21 @@ def thin(db: sqlite3.Connection, max_bytes: int) -> int:
     for _ in range(_SLICES_A_COMMIT):
         if used_bytes(db) <= max_bytes:
             break
-        gone += _thin_slice(db)
+        gone += _thin_slice(db, keep_per_s)
     return gone
 
 
-def _thin_slice(db: sqlite3.Connection) -> int:
+def _thin_slice(db: sqlite3.Connection, keep_per_s: float) -> int:
     low, high = db.execute("SELECT min(id), max(id) FROM entry").fetchone()
     if low is None:
         return 0
     middle = (low + high) // 2
     row = db.execute("SELECT value FROM meta WHERE key = 'thinned_to'").fetchone()
-    marks: list[int] = json.loads(row[0]) if row else [0] * len(STEPS_MS)
-    for level, step_ms in enumerate(STEPS_MS):
+    marks: list[int] = json.loads(row[0]) if row else [0] * len(_STEPS)
+    for level, step in enumerate(_STEPS):
         if marks[level] < middle:
             end = _slice_end(db, marks[level], middle)
-            gone = _keep_one_in(db, marks[level], end, step_ms)
+            gone = _keep_one_in(db, marks[level], end, round(step * keep_per_s * 1000))
             marks[level] = end
             db.execute("INSERT OR REPLACE INTO meta VALUES('thinned_to', ?)", (json.dumps(marks),))
             return gone
