@@ -16,6 +16,7 @@ import msgspec
 from gateway import wire
 from ingest_service.domain.catalogue import QUANTITIES
 from ingest_service.services.ports import Heartbeat
+from ingest_service.services.record import Arrived
 
 PackError = wire.PackError
 TopicError = wire.TopicError
@@ -106,6 +107,14 @@ def decode_pack(payload: bytes, encoding: str) -> list[Run]:
         runs = wire.decode_pack(payload, encoding)
         _check_units(json.loads(_inflate(payload, encoding)))
         return runs
+
+
+def read_runs(gateway: str, payload: bytes, encoding: str) -> list[Arrived]:
+    """What a gateway's pack brought; PackError if the pack is refused as a whole."""
+    return [
+        Arrived(f"{gateway}/{run.node}", run.channel, run.at_ms, run.value, run.q)
+        for run in decode_pack(payload, encoding)
+    ]
 
 
 def guess_encoding(payload: bytes) -> str:

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Final
 
@@ -95,16 +95,15 @@ class EmbeddedObservations:
         """
         with self._using() as database:
             database.execute("begin immediate")
-            fresh: dict[SeriesKey, int] = {}
-            # In key order neighbouring points meet the same pages, whoever sent them.
-            for points in sorted(batch, key=lambda points: points.key):
-                series_id = self._ids.get(points.key) or fresh.get(points.key)
-                if series_id is None:
-                    series_id = fresh[points.key] = _series_id(database, points.key)
-                columns = zip(repeat(series_id), points.at_ms, points.value, points.qc, strict=False)
-                database.executemany(_UPSERT, columns)
+            ids = self._ids
+            if missing := {points.key for points in batch if points.key not in ids}:
+                ids = ids | {key: _series_id(database, key) for key in missing}
+            # Neighbouring points meet the same pages, whoever sent them; runs of one series keep their order.
+            ordered = sorted(batch, key=lambda points: ids[points.key])
+            rows = (zip(repeat(ids[run.key]), run.at_ms, run.value, run.qc, strict=False) for run in ordered)
+            database.executemany(_UPSERT, chain.from_iterable(rows))
             database.execute("commit")
-            self._ids.update(fresh)  # only now: a series that was rolled back has no id
+            self._ids = ids  # only now: a series that was rolled back has no id
 
     def latest(self, keys: Iterable[SeriesKey]) -> dict[SeriesKey, Observation]:
         """Newest observation of each series; a series with none is absent."""

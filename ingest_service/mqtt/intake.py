@@ -1,0 +1,199 @@
+"""Take a batch of messages in: decode, record, store durably; say what each is to be answered."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ingest_service.mqtt import translate
+from ingest_service.mqtt.connection import Message
+from ingest_service.services.ports import Heartbeat, Now, Observations, Records, Reject, StoreUnavailableError
+from ingest_service.services.record import Arrived, Recorded, Recorder
+
+_log = logging.getLogger(__name__)
+
+_MAX_ID_BYTES = 64
+_MAX_READINGS = 250_000
+_REGISTER_EVERY_BATCHES = 8
+
+
+class Outcome(NamedTuple):
+    """What became of a batch.
+
+    Attributes:
+        messages: how many of them were taken in, from the first on; at least one.
+        answers: body by topic, to be published.
+        packs, readings, stored, heartbeats: how many came, and how many observations were written.
+        rejects: what was kept, by reason.
+    """
+
+    messages: int
+    answers: Mapping[str, bytes]
+    packs: int
+    readings: int
+    stored: int
+    heartbeats: int
+    rejects: Mapping[str, int]
+
+
+class _Pack(NamedTuple):
+    """A pack that could be decoded, with the place of its runs among all of the batch."""
+
+    message: Message
+    gateway: str
+    id: str | None
+    first_run: int
+    end_run: int
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is known of a batch while it is taken in."""
+
+    received_ms: int
+    messages: int = 0
+    readings: int = 0
+    packs: list[_Pack] = field(default_factory=list)
+    runs: list[Arrived] = field(default_factory=list)
+    heartbeats: list[Heartbeat] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    ok: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    rejected: defaultdict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+
+    def refuse(self, message: Message, gateway: str, pack_id: str | None, error: translate.WireError) -> None:
+        """Keep a message as a reject, and answer its sender where that is possible."""
+        self.keep(message, error.reason, error.detail)
+        if pack_id is not None:
+            self.rejected[gateway][pack_id] = error.reason
+
+    def keep(self, message: Message, reason: str, detail: str) -> None:
+        """Keep a message as a reject."""
+        self.rejects.append(Reject(self.received_ms, message.topic, message.payload, reason, detail))
+
+
+class Intake:
+    """The door of the server: nothing that came through it is lost, whatever it was.
+
+    Args:
+        observations: where good readings go, in one durable write a batch.
+        records: the register, the rejects, the heartbeats.
+        now: the present instant.
+    """
+
+    def __init__(self, observations: Observations, records: Records, now: Now) -> None:
+        self._observations = observations
+        self._records = records
+        self._now = now
+        self._recorder: Recorder | None = None
+        self._version = -1
+        self._batches = 0
+
+    def take(self, messages: Sequence[Message]) -> Outcome:
+        """Take messages in; when this returns, those are on the disk and may be answered.
+
+        A few bytes can inflate to very many readings, so a batch ends after `_MAX_READINGS` whatever is left.
+
+        Raises:
+            StoreUnavailableError: nothing may be answered; call again with the same messages.
+        """
+        batch = _Batch(self._now())
+        for message in messages:
+            self._read(message, batch)
+            batch.messages += 1
+            if batch.readings > _MAX_READINGS:
+                break
+        try:
+            recorded = self._store(batch)
+        except StoreUnavailableError:
+            if self._recorder is not None:
+                self._recorder.forget()
+            raise
+        _settle(batch, recorded)
+        if batch.rejects:
+            self._records.keep_rejects(batch.rejects)
+        for heartbeat in {beat.gateway: beat for beat in batch.heartbeats}.values():
+            self._records.save_heartbeat(heartbeat)
+        return _sum_up(batch, recorded)
+
+    def _read(self, message: Message, batch: _Batch) -> None:
+        gateway, pack_id = "", None
+        try:
+            gateway = translate.read_gateway(message.topic)
+            if message.topic.endswith("/status"):
+                if message.payload:  # an empty one only clears what the broker retains
+                    batch.heartbeats.append(translate.decode_heartbeat(gateway, message.payload, batch.received_ms))
+                return
+            pack_id = _read_id(message)
+            if message.response_topic not in {None, translate.build_answer_topic(gateway)}:
+                raise translate.PackError("bad_response_topic", repr(message.response_topic)[:120])
+            runs = translate.read_runs(gateway, message.payload, message.encoding)
+        except translate.WireError as error:
+            batch.refuse(message, gateway, pack_id, error)
+            return
+        first = len(batch.runs)
+        batch.runs += runs
+        batch.readings += sum(len(run.at_ms) for run in runs)
+        batch.packs.append(_Pack(message, gateway, pack_id, first, len(batch.runs)))
+
+    def _store(self, batch: _Batch) -> Recorded:
+        if not batch.runs:
+            return Recorded()
+        recorded = self._refreshed().record(batch.runs, batch.received_ms)
+        if recorded.points:
+            self._observations.write(recorded.points)
+        return recorded
+
+    def _refreshed(self) -> Recorder:
+        """The recorder with the register in force; asked for every few batches, for that costs a query."""
+        if self._recorder is None or self._batches % _REGISTER_EVERY_BATCHES == 0:
+            version = self._records.register_version()
+            if self._recorder is None:
+                self._recorder = Recorder(self._observations, self._records.register())
+            elif version != self._version:
+                self._recorder.use(self._records.register())
+            self._version = version
+        self._batches += 1
+        return self._recorder
+
+
+def _read_id(message: Message) -> str | None:
+    """Id of a pack; None when its sender wants no answer."""
+    if message.correlation is None or message.response_topic is None:
+        return None
+    if len(message.correlation) > _MAX_ID_BYTES or not message.correlation.isascii():
+        raise translate.PackError("bad_correlation", repr(message.correlation[:80]))
+    return message.correlation.decode("ascii")
+
+
+def _settle(batch: _Batch, recorded: Recorded) -> None:
+    """Decide what each decoded pack is answered; keep those whole of which anything was refused."""
+    refused = defaultdict(list)
+    for fault in recorded.refused:
+        refused[fault.run].append(fault)
+    for pack in batch.packs:
+        faults = (
+            [fault for run in range(pack.first_run, pack.end_run) for fault in refused.get(run, ())] if refused else []
+        )
+        if faults:
+            detail = "; ".join(dict.fromkeys(f"{fault.reason}: {fault.detail}" for fault in faults))
+            batch.keep(pack.message, faults[0].reason, detail[:2000])
+        if pack.id is None:
+            continue
+        if len({fault.run for fault in faults}) == pack.end_run - pack.first_run:
+            batch.rejected[pack.gateway][pack.id] = faults[0].reason
+        else:
+            batch.ok[pack.gateway].append(pack.id)
+
+
+def _sum_up(batch: _Batch, recorded: Recorded) -> Outcome:
+    gateways = batch.ok.keys() | batch.rejected.keys()
+    answers = {
+        translate.build_answer_topic(gateway): translate.encode_answer(batch.ok[gateway], batch.rejected[gateway])
+        for gateway in gateways
+    }
+    reasons: defaultdict[str, int] = defaultdict(int)
+    for reject in batch.rejects:
+        reasons[reject.reason] += 1
+    stored = sum(len(points.at_ms) for points in recorded.points)
+    return Outcome(batch.messages, answers, len(batch.packs), batch.readings, stored, len(batch.heartbeats), reasons)
