@@ -72,6 +72,12 @@ class Meter:
             return 60 * frequency_hz / self.pulses_per_litre
         return max(0.0, interpolate(self.table, frequency_hz)) if pulses else 0.0
 
+    def frequency_hz(self, flow_lpm: float) -> float:
+        """Pulses per second at a flow; the opposite of `flow_lpm`."""
+        if not self.table:
+            return flow_lpm * self.pulses_per_litre / 60
+        return interpolate(tuple((lpm, hertz) for hertz, lpm in self.table), flow_lpm)
+
     def volume_l(self, pulses: int, elapsed_ms: int) -> float:
         """Litres that `pulses` stand for when they came in `elapsed_ms`."""
         if not self.table:

@@ -187,8 +187,8 @@ class ChannelConfig:
                 yield name, "needs at least two points"
             if any(a[0] >= b[0] for a, b in itertools.pairwise(points)):
                 yield name, "the first number of each point must grow from point to point"
-        if any(a[1] > b[1] for a, b in itertools.pairwise(self.flow_table)):
-            yield "flow_table", "more pulses must not mean less flow: the second number must not fall"
+        if any(a[1] >= b[1] for a, b in itertools.pairwise(self.flow_table)):
+            yield "flow_table", "more pulses mean more flow: the second number of each point must grow as well"
 
 
 @dataclass(frozen=True, slots=True)
