@@ -107,6 +107,7 @@ class Node:
 
     @property
     def key(self) -> str:
+        """Name of the node in the whole system."""
         return f"{self.gateway}/{self.id}"
 
 

@@ -4,6 +4,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
@@ -56,9 +57,9 @@ def _point_faults(shape: TankShape) -> list[str]:
     if not all(math.isfinite(number) for point in shape.points for number in point):
         return ["points must be numbers"]
     faults = []
-    if any(upper <= lower for lower, upper in zip(heights, heights[1:], strict=False)):
+    if any(upper <= lower for lower, upper in pairwise(heights)):
         faults.append("heights of the points must rise from point to point")
-    if shape.kind == "table" and any(upper < lower for lower, upper in zip(sizes, sizes[1:], strict=False)):
+    if shape.kind == "table" and any(upper < lower for lower, upper in pairwise(sizes)):
         faults.append("litres of the points must not fall from point to point")
     if shape.kind == "table" and sizes[-1] <= sizes[0]:
         faults.append("litres of the last point must be more than of the first")
