@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.spool import Entry, Limits, Spool
 
 FRAMES = 4000
-FRAMES_A_COMMIT = 2  # four nodes at one frame per 10 s, committed every 5 s
+FRAMES_A_COMMIT = 1  # four nodes at one frame per 10 s, committed every 2 s: hardly ever two together
 BODY = b"T01 distance_m=1.234 flow_lpm=12.3 volume_total_l=123456.7 battery_v=12.61"
 
 
@@ -26,7 +26,8 @@ def _measure(path: Path) -> dict[str, object]:
             node = f"T0{frame % 4 + 1}"
             at_ms = 1_793_491_200_000 + frame * 2500
             state = {node: f'{{"seq":{frame},"up":{frame * 2500},"pulses":{frame * 17},"litres":{frame * 0.0378:.4f}}}'}
-            spool.append(Entry(at_ms, frame * 2500, True, "a-boot-id-of-thirty-six-letters-long", BODY, 4, node), state)
+            entry = Entry(at_ms, frame * 2500, believed=True, boot="8a11c0de", body=BODY, readings=4, node=node)
+            spool.append(entry, state)
         spool.commit()
         spool.forget([stored.id for stored in spool.take_fresh()])
     seconds = time.monotonic() - began_s
