@@ -103,18 +103,22 @@ class Intake:
             batch.messages += 1
             if batch.readings > _MAX_READINGS:
                 break
-        try:
-            recorded = self._store(batch)
-        except StoreUnavailableError:
-            if self._recorder is not None:
-                self._recorder.forget()
-            raise
-        _settle(batch, recorded)
+        recorded = self._store(batch)
         if batch.rejects:
             self._records.keep_rejects(batch.rejects)
-        for heartbeat in {beat.gateway: beat for beat in batch.heartbeats}.values():
-            self._records.save_heartbeat(heartbeat)
         return _sum_up(batch, recorded)
+
+    def retry(self, reject: Reject) -> bool:
+        """Take a reject in again, as at the instant when it came; True when nothing of it was refused this time.
+
+        Raises:
+            StoreUnavailableError: try again later.
+        """
+        batch = _Batch(reject.received_ms)
+        encoding = translate.guess_encoding(reject.payload)
+        self._read(Message(reject.topic, reject.payload, encoding, None, None, 0, 0), batch)
+        self._store(batch)
+        return not batch.rejects
 
     def _read(self, message: Message, batch: _Batch) -> None:
         gateway, pack_id = "", None
@@ -137,11 +141,19 @@ class Intake:
         batch.packs.append(_Pack(message, gateway, pack_id, first, len(batch.runs)))
 
     def _store(self, batch: _Batch) -> Recorded:
-        if not batch.runs:
-            return Recorded()
-        recorded = self._refreshed().record(batch.runs, batch.received_ms)
-        if recorded.points:
-            self._observations.write(recorded.points)
+        recorded = Recorded()
+        if batch.runs:
+            recorder = self._refreshed()
+            try:
+                recorded = recorder.record(batch.runs, batch.received_ms)
+                if recorded.points:
+                    self._observations.write(recorded.points)
+            except StoreUnavailableError:
+                recorder.forget()
+                raise
+        for heartbeat in {beat.gateway: beat for beat in batch.heartbeats}.values():
+            self._records.save_heartbeat(heartbeat)
+        _settle(batch, recorded)
         return recorded
 
     def _refreshed(self) -> Recorder:

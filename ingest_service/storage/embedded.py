@@ -188,7 +188,7 @@ class EmbeddedObservations:
         database.execute("pragma journal_mode = wal")
         database.execute("pragma synchronous = full")
         database.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        database.execute("pragma cache_size = -65536")
+        database.execute("pragma cache_size = -16384")
         if self._max_bytes is not None:
             page_bytes = database.execute("pragma page_size").fetchone()[0]
             database.execute(f"pragma max_page_count = {self._max_bytes // page_bytes}")
