@@ -118,7 +118,7 @@ def places_file() -> Path:
 def _gateway_toml(folder: Path, broker_port: int, pace: Pace) -> str:
     ports = "\n".join(f'[[port]]\npath = "{folder}/ports/{node}"\n' for node in NODES)
     return f"""\
-gateway = "{GATEWAY}"
+id = "{GATEWAY}"
 data_dir = "{folder}/gateway"
 
 [broker]
