@@ -178,7 +178,7 @@ def _build_transducer(config: ChannelConfig, full_scale_kpa: float, quantity: st
     in_bar = quantity.startswith("pressure_bar")
 
     def convert(raw: float, fields: Fields) -> float | None:
-        pressure_kpa = ratiometric_kpa(raw * config.divider, config.supply_mv, full_scale_kpa)
+        pressure_kpa = ratiometric_kpa(raw * config.divider, _read_supply_mv(config, fields), full_scale_kpa)
         if pressure_kpa is None:
             return None
         if in_bar:
@@ -187,6 +187,13 @@ def _build_transducer(config: ChannelConfig, full_scale_kpa: float, quantity: st
         return head_m(pressure_kpa, 20.0 if temperature_c is None else temperature_c) + offset
 
     return convert
+
+
+def _read_supply_mv(config: ChannelConfig, fields: Fields) -> float:
+    """The supply as measured with the sensor, else as written down."""
+    raw = fields.get(config.supply) if config.supply else None
+    divider = config.divider if config.supply_divider is None else config.supply_divider
+    return raw * divider if isinstance(raw, int) and raw > 0 else config.supply_mv
 
 
 def _read_temperature_c(config: ChannelConfig, fields: Fields) -> float | None:

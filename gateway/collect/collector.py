@@ -35,7 +35,7 @@ _SAME_MOMENT_MS: Final = 100
 _STEP_BACK_MS: Final = 60_000
 _CLIPPED: Final = 0x08
 _USUAL_INTERVAL_S: Final = 60.0
-_NO_PROBES: Final = frozenset({"dq", "er", "fl", "tg", "vb"})
+_NO_PROBES: Final = frozenset({"dq", "er", "fl", "tg", "vb", "vs"})
 
 
 class _Outbox(Protocol):
@@ -143,7 +143,7 @@ class Collector:
     def _record(self, frame: Frame, memory: Memory, stamp: Stamp) -> None:
         readings: list[Reading] = []
         for key in frame.fields:
-            if key not in _NO_PROBES:
+            if key.rstrip("23456789") not in _NO_PROBES:
                 readings += self._read(frame, key, memory)
         if readings:
             body = encode_record(frame.node, readings)

@@ -110,13 +110,11 @@ class PortConfig:
     """One place where frames come from.
 
     Attributes:
-        kind: a serial line, a simulated node, or a recording to be played again.
+        kind: a serial line, a village of simulated nodes, or a recording to be played again.
         path: serial: device, stable name or pattern (`/dev/serial/by-id/*`), each match is a port of its own;
-            replay: the recording; simulated: not used.
+            replay: the recording; simulated: the village's description, "" for the built-in one.
         baud: speed of the line.
         record: file to which every line heard is added with its instant.
-        node: simulated: the node's id.
-        interval_s: simulated: seconds between its frames.
         pace: replay: how many times faster than recorded; 0 is as fast as possible.
     """
 
@@ -124,8 +122,6 @@ class PortConfig:
     path: str = ""
     baud: Annotated[int, OneOf(9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)] = 115200
     record: Path | None = None
-    node: Annotated[str, Pattern(NODE_ID.regex, NODE_ID.words)] = "SIM1"
-    interval_s: Annotated[float, Range(0.2, 3600)] = 10.0
     pace: Annotated[float, Range(0, 1e6)] = 1.0
 
     def faults(self) -> Faults:
@@ -150,7 +146,9 @@ class ChannelConfig:
         max_flow_lpm: greatest flow that can be; pulses beyond 1.2 times of it are refused.
         full_scale_kpa: ratiometric transducer (0.5 to 4.5 V at 5 V): pressure at the end of its span.
         supply_mv: the transducer's supply.
+        supply: key of the same node's frames that measures the supply (vs); `supply_mv` then stands in for a lost one.
         divider: sensor voltage / voltage at the ADC pin.
+        supply_divider: the same for the supply; None: as `divider`.
         c_ref_mps: speed of sound that the distance module counts with; 0: the module corrects by itself.
         temperature: key of the same node's frames whose temperature corrects this channel.
         temperature_c: fixed temperature for that, where none is measured.
@@ -167,7 +165,9 @@ class ChannelConfig:
     max_flow_lpm: Annotated[float, Range(0.1, 100_000)] | None = None
     full_scale_kpa: Annotated[float, Range(1, 100_000)] | None = None
     supply_mv: Annotated[float, Range(1000, 30_000)] = 5000.0
+    supply: Annotated[str, Pattern("|" + FRAME_KEY.regex, FRAME_KEY.words)] = ""
     divider: Annotated[float, Range(0.1, 100)] = 1.0
+    supply_divider: Annotated[float, Range(0.1, 100)] | None = None
     c_ref_mps: Annotated[float, Range(0, 400)] = 340.0
     temperature: Annotated[str, Pattern("|" + FRAME_KEY.regex, FRAME_KEY.words)] = ""
     temperature_c: Annotated[float, Range(-20, 60)] | None = None
