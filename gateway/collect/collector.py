@@ -33,6 +33,7 @@ SUSPECT, FAIL, MISSING = 3, 4, 9
 _ENOUGH_ECHOES: Final = 3
 _SAME_MOMENT_MS: Final = 100
 _STEP_BACK_MS: Final = 60_000
+_RECORDED: Final = "recorded"
 _CLIPPED: Final = 0x08
 _USUAL_INTERVAL_S: Final = 60.0
 _NO_PROBES: Final = frozenset({"dq", "er", "fl", "tg", "vb", "vs"})
@@ -101,23 +102,23 @@ class Collector:
         with self._lock:
             self._memories.setdefault(node, Memory()).bad += lines
 
-    def hear(self, frame: Frame, stamp: Stamp | None = None) -> None:
+    def hear(self, frame: Frame, at_ms: int | None = None) -> None:
         """Take one good frame.
 
         Args:
             frame: from a node.
-            stamp: when it came; None: now.
+            at_ms: its instant where that was recorded, milliseconds since 1970 UTC; None: it came just now.
         """
         with self._lock:
-            stamp = stamp or self._now()
+            stamp = self._now() if at_ms is None else Stamp(at_ms, at_ms, believed=True)
+            boot = self._boot if at_ms is None else _RECORDED
             memory = self._memories.setdefault(frame.node, Memory())
-            elapsed_ms = stamp.mono_ms - memory.mono_ms if memory.boot == self._boot else None
-            step = follow(memory.track, frame, elapsed_ms)
+            step = follow(memory.track, frame, stamp.mono_ms - memory.mono_ms if memory.boot == boot else None)
             if step.repeated:
                 return
             self._note_step(frame, memory, step)
             stamp = _place(memory, stamp)
-            memory.boot, memory.at_ms, memory.mono_ms, memory.believed = self._boot, *stamp
+            memory.boot, memory.at_ms, memory.mono_ms, memory.believed = boot, *stamp
             if frame.kind == "D":
                 self._record(frame, memory, stamp)
             else:
@@ -147,7 +148,7 @@ class Collector:
                 readings += self._read(frame, key, memory)
         if readings:
             body = encode_record(frame.node, readings)
-            entry = Entry(stamp.at_ms, stamp.mono_ms, stamp.believed, self._boot, body, len(readings), frame.node)
+            entry = Entry(stamp.at_ms, stamp.mono_ms, stamp.believed, memory.boot, body, len(readings), frame.node)
             self._spool.append(entry, {frame.node: write_memory(memory)})
 
     def _read(self, frame: Frame, key: str, memory: Memory) -> tuple[Reading, ...]:

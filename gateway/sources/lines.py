@@ -1,12 +1,12 @@
 """All sources of one gateway together: started, asked and closed as one."""
 
 import glob
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from firmware_scripts.frame import Frame
-from gateway.config import NodeConfig, PortConfig
+from gateway.config import GatewayConfig, PortConfig
 from gateway.sources.discover import PortPattern
 from gateway.sources.recording import Recorder
 from gateway.sources.replay import Replay
@@ -46,41 +46,31 @@ class Lines:
             recorder.close()
 
 
-def open_lines(
-    ports: Sequence[PortConfig],
-    nodes: Mapping[str, NodeConfig],
-    hear: Hear,
-    note_bad: NoteBad,
-    now_ms: Callable[[], int],
-    factor: float = 1.0,
-) -> Lines:
+def open_lines(config: GatewayConfig, hear: Hear, note_bad: NoteBad, now_ms: Callable[[], int]) -> Lines:
     """The sources that a configuration asks for, not started yet.
 
     Args:
-        ports: from the configuration.
-        nodes: from the configuration, for how long they may be silent.
+        config: its ports, and how long nodes may be silent.
         hear: takes each good frame, from several threads.
         note_bad: takes damaged lines by node.
         now_ms: wall clock, for recordings.
-        factor: of the clock, for simulated nodes to live as fast.
     """
-    intervals = [node.interval_s for node in nodes.values() if node.interval_s]
+    intervals = [node.interval_s for node in config.nodes.values() if node.interval_s]
     patience = Patience(interval_s=max(intervals, default=60.0))
     sources: list[Source] = []
     recorders: list[Recorder] = []
-    for port in ports:
+    for port in config.ports:
+        if port.kind == "replay":
+            sources.append(Replay(Path(port.path), hear, note_bad, port.pace))
+            continue
         recorder = Recorder(port.record, now_ms) if port.record else None
         recorders += [recorder] if recorder else []
-        sources.append(_open_source(port, patience, recorder, hear, note_bad, factor))
+        make = partial(SerialPort, hear=hear, note_bad=note_bad, baud=port.baud, patience=patience, recorder=recorder)
+        sources.append(_open_source(port, config.clock.factor, make))
     return Lines(sources, recorders)
 
 
-def _open_source(
-    port: PortConfig, patience: Patience, recorder: Recorder | None, hear: Hear, note_bad: NoteBad, factor: float
-) -> Source:
-    if port.kind == "replay":
-        return Replay(Path(port.path), hear, note_bad, port.pace)
-    make = partial(SerialPort, hear=hear, note_bad=note_bad, baud=port.baud, patience=patience, recorder=recorder)
+def _open_source(port: PortConfig, factor: float, make: Callable[[str], SerialPort]) -> Source:
     if port.kind == "simulated":
         from gateway.sources.simulated import SimulatedVillage  # noqa: PLC0415 - memory that the field does not need
 

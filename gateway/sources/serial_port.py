@@ -8,7 +8,7 @@ import termios
 import threading
 import time
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 
 import serial
 
@@ -141,11 +141,8 @@ class SerialPort:
     def _serve(self) -> None:
         """Open the port and listen until it goes, falls silent or is closed."""
         timeout_s = min(_READ_TIMEOUT_S, self._patience.answer_s)
-        port = cast(
-            "serial.Serial",  # what a URL gives can do the same
-            serial.serial_for_url(
-                self._path, self._baud, timeout=timeout_s, write_timeout=_WRITE_TIMEOUT_S, exclusive=True
-            ),
+        port = serial.serial_for_url(
+            self._path, self._baud, timeout=timeout_s, write_timeout=_WRITE_TIMEOUT_S, exclusive=True
         )
         try:
             self._serial = port
