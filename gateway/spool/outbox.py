@@ -106,11 +106,12 @@ class Spool:
         """The clock has become believable: held frames of this boot get the instant mono_ms + offset_ms."""
         with self._lock:
             entries = self._waiting.entries
-            for key, entry in entries.items():
-                if not entry.believed and entry.boot == boot:
-                    entries[key] = entry._replace(at_ms=entry.mono_ms + offset_ms, believed=True)
-            self._waiting.restamp = (boot, offset_ms)
-            self._schedule(0.0)
+            doubted = {key: e for key, e in entries.items() if not e.believed and e.boot == boot}
+            for key, entry in doubted.items():
+                entries[key] = entry._replace(at_ms=entry.mono_ms + offset_ms, believed=True)
+            if self.held or doubted:  # a commit that is under way may be writing some of them as held
+                self._waiting.restamp = (boot, offset_ms)
+                self._schedule(0.0)
 
     def release(self, boot: str, before_mono_ms: int) -> None:
         """Hold back no longer what is of another boot, or older by this boot's monotonic clock: it will go marked."""

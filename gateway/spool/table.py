@@ -70,7 +70,7 @@ class Table:
             self._db.execute(_RESTAMP, {"boot": batch.restamp[0], "offset": batch.restamp[1]})
         if batch.release:
             self._db.execute(_RELEASE, {"boot": batch.release[0], "before": batch.release[1]})
-        counters.thinned += thin(self._db, limits.max_bytes, limits.keep_per_s)
+        counters.thinned += thin(self._db, counters.depth, limits.max_bytes, limits.keep_per_s)
         words = [(_STATE + key, value) for key, value in batch.state.items()]
         self._db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", words)
         file.write_counters(self._db, counters)
