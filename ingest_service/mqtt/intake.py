@@ -1,6 +1,6 @@
 """Take a batch of messages in: decode, record, store durably; say what each is to be answered."""
 
-import logging
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +11,9 @@ from ingest_service.mqtt.connection import Message
 from ingest_service.services.ports import Heartbeat, Now, Observations, Records, Reject, StoreUnavailableError
 from ingest_service.services.record import Arrived, Recorded, Recorder
 
-_log = logging.getLogger(__name__)
-
 _MAX_ID_BYTES = 64
 _MAX_READINGS = 250_000
-_REGISTER_EVERY_BATCHES = 8
+_REGISTER_EVERY_S = 0.5
 
 
 class Outcome(NamedTuple):
@@ -87,7 +85,7 @@ class Intake:
         self._now = now
         self._recorder: Recorder | None = None
         self._version = -1
-        self._batches = 0
+        self._register_due_s = 0.0
 
     def take(self, messages: Sequence[Message]) -> Outcome:
         """Take messages in; when this returns, those are on the disk and may be answered.
@@ -151,21 +149,25 @@ class Intake:
             except StoreUnavailableError:
                 recorder.forget()
                 raise
+            if recorded.refused:
+                self._register_due_s = 0.0  # somebody may be mending the places right now
         for heartbeat in {beat.gateway: beat for beat in batch.heartbeats}.values():
             self._records.save_heartbeat(heartbeat)
         _settle(batch, recorded)
         return recorded
 
     def _refreshed(self) -> Recorder:
-        """The recorder with the register in force; asked for every few batches, for that costs a query."""
-        if self._recorder is None or self._batches % _REGISTER_EVERY_BATCHES == 0:
-            version = self._records.register_version()
-            if self._recorder is None:
-                self._recorder = Recorder(self._observations, self._records.register())
-            elif version != self._version:
-                self._recorder.use(self._records.register())
-            self._version = version
-        self._batches += 1
+        """The recorder with the register in force; its version is asked for now and then, for that costs a query."""
+        now_s = time.monotonic()
+        if self._recorder is None:
+            register = self._records.register()
+            self._recorder, self._version = Recorder(self._observations, register), register.version
+        elif now_s >= self._register_due_s and self._records.register_version() != self._version:
+            register = self._records.register()
+            self._recorder.use(register)
+            self._version = register.version
+        if now_s >= self._register_due_s:
+            self._register_due_s = now_s + _REGISTER_EVERY_S
         return self._recorder
 
 
