@@ -110,7 +110,7 @@ def encode(
         ValueError: the line breaks the grammar or is longer than MAX_UP.
     """
     head = "%s,%s,%s,%d,%d" % (VERSION, kind, node, seq % 65536, up_ms % 4294967296)
-    return _close(head, pairs, sized, MAX_UP)
+    return _close(head, pairs, sized, False)
 
 
 def encode_command(
@@ -126,10 +126,11 @@ def encode_command(
     Raises:
         ValueError: the line breaks the grammar or is longer than MAX_DOWN.
     """
-    return _close("%s,C,%s,%d,%s" % (VERSION, node, tag, verb), pairs, sized, MAX_DOWN)
+    return _close("%s,C,%s,%d,%s" % (VERSION, node, tag, verb), pairs, sized, True)
 
 
-def _close(head: str, pairs: "list[tuple[str, int | str | None]]", sized: bool, longest: int) -> bytes:
+def _close(head: str, pairs: "list[tuple[str, int | str | None]]", sized: bool, is_command: bool) -> bytes:
+    longest = MAX_DOWN if is_command else MAX_UP
     body = head
     for key, value in pairs:
         body += ",%s=%s" % (key, "" if value is None else value)
@@ -137,7 +138,8 @@ def _close(head: str, pairs: "list[tuple[str, int | str | None]]", sized: bool, 
         body += ",ln="
         body += str(len(body) + (2 if len(body) < 98 else 3))
     line = "$%s*%04X\r\n" % (body, crc16(body.encode()))
-    if len(line) > longest or _parse(body) is None:
+    frame = _parse(body)
+    if len(line) > longest or frame is None or len(frame.fields) != len(pairs) or (frame.kind == "C") != is_command:
         raise ValueError("not a WM1 line: " + line)
     return line.encode()
 

@@ -1,0 +1,1 @@
+"""The node's unchanged program on the real MicroPython."""

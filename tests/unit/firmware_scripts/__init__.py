@@ -1,0 +1,1 @@
+"""The node's program and its simulated surroundings."""
