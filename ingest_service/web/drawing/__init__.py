@@ -1,0 +1,1 @@
+"""Pictures as inline SVG: geometry in Python, strokes in templates."""
