@@ -50,7 +50,7 @@ class Limits:
 
     max_bytes: int = 512 * 1024 * 1024
     keep_per_s: float = 3600.0
-    commit_interval_s: float = 2.0
+    commit_interval_s: float = 5.0
     commit_entries: int = 100
     memory_entries: int = 2000
 
