@@ -1,6 +1,8 @@
 """Alert rules: their numbers, and the life of one alert from raised to cleared.
 
-How a rule comes to its verdict is in `level_alert` (tanks) and `device_alert`; every verdict then goes through `step`.
+How a rule comes to its verdict is in `level_alert`, `probe_alert` and `device_alert`; every verdict then goes through
+`step`. Rules about water and probes decide at the instant of a reading, by the readings up to it: whenever a verdict is
+computed, live, late or after a restart, it is the same, and where nothing is heard nothing is decided.
 """
 
 import json
@@ -9,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
+
+from ingest_service.domain.places import Asset
 
 Severity = Literal["info", "warning", "critical"]
 Role = Literal["group", "technician", "manager"]
@@ -19,6 +23,7 @@ HOUR_MS: Final = 60 * MINUTE_MS
 LATE_MS: Final = HOUR_MS
 """Readings older than this when they are judged wake nobody."""
 
+_LOUDNESS: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
 _LOCAL_MS: Final = 7 * HOUR_MS  # Viet Nam, no summer time
 _DRY_MONTHS: Final = frozenset({11, 12, 1, 2, 3, 4})
 _COVERED: Final = 0.7
@@ -36,7 +41,6 @@ class Rule:
         clear_for_min: how long it must be over before it is cleared, in minutes.
         to: who is told at once.
         later: who is told as well once it has been open for so many hours.
-        silenced: no decision while the gateway of the asset is silent.
     """
 
     key: str
@@ -46,7 +50,6 @@ class Rule:
     clear_for_min: float
     to: tuple[Role, ...]
     later: tuple[tuple[Role, float], ...] = ()
-    silenced: bool = False
 
     def with_overrides(self, overrides: Mapping[str, float]) -> "Rule":
         """This rule with an asset's own numbers.
@@ -79,10 +82,9 @@ def _rule(
     to: tuple[Role, ...],
     *,
     later: tuple[tuple[Role, float], ...] = (),
-    silenced: bool = False,
     **limits: float,
 ) -> Rule:
-    return Rule(key, severity, MappingProxyType(limits), *wait, to, later, silenced)
+    return Rule(key, severity, MappingProxyType(limits), *wait, to, later)
 
 
 _ROWS: Final = (
@@ -93,7 +95,6 @@ _ROWS: Final = (
         (10, 30),
         ("group", "technician"),
         later=(("manager", 24),),
-        silenced=True,
         raise_at=5.0,
         clear_at=12.0,
         above_outlet_m=0.05,
@@ -105,7 +106,6 @@ _ROWS: Final = (
         "warning",
         (360, 30),
         ("technician",),
-        silenced=True,
         identical_h=12.0,
         identical_m=0.0005,
         still_m=0.002,
@@ -118,7 +118,6 @@ _ROWS: Final = (
         (15, 0),
         ("technician",),
         later=(("group", 6), ("manager", 24)),
-        silenced=True,
         intervals=3.0,
         critical_h=6.0,
     ),
@@ -126,6 +125,17 @@ _ROWS: Final = (
 
 RULES: Final = MappingProxyType({rule.key: rule for rule in _ROWS})
 """All rules by key."""
+
+
+def rule_of(asset: Asset, key: str) -> Rule:
+    """A rule with an asset's own numbers."""
+    return RULES[key].with_overrides(asset.thresholds.get(key, {}))
+
+
+def look_back_ms(rules: Sequence[Rule], interval_ms: float) -> int:
+    """How far before a reading the verdicts of `rules` about it depend on earlier ones."""
+    longest_min = max(max(rule.raise_for_min, rule.clear_for_min) for rule in rules)
+    return reach_ms(longest_min * MINUTE_MS, interval_ms)
 
 
 def is_dry_season(at_ms: int) -> bool:
@@ -143,20 +153,18 @@ def _month(day: int) -> int:
 
 
 class Verdict(NamedTuple):
-    """What a rule finds at one instant.
+    """What a rule finds at one instant; where it cannot decide there is none.
 
     Attributes:
         at_ms: event time: the instant of the reading, or of the silence, that decides.
-        raises: it has been true for long enough; None means no decision.
-        clears: it has been over for long enough; None means no decision.
+        raises: whether it has been true for long enough; False means that it has been over for long enough.
         severity: how loud, if it raises.
         reason: short key of the why.
         evidence: the numbers behind it.
     """
 
     at_ms: int
-    raises: bool | None
-    clears: bool | None
+    raises: bool
     severity: Severity
     reason: str
     evidence: Evidence
@@ -213,7 +221,7 @@ def step(name: str, state: State, verdict: Verdict, *, late: bool) -> tuple[Stat
             true by fresh readings is told as "changed".
 
     Returns:
-        The new state, with the change if there is one.
+        The new state, with the change if there is one. While an alert is open its severity only rises.
     """
     if state.alert_id is None:
         if not verdict.raises:
@@ -223,14 +231,12 @@ def step(name: str, state: State, verdict: Verdict, *, late: bool) -> tuple[Stat
         return opened, _change(opened, "raised", verdict, quiet=late)
     if verdict.raises:
         wakes = not state.woken and not late
-        if verdict.severity == state.severity and not wakes:
+        severity = max(state.severity, verdict.severity, key=_LOUDNESS.index)
+        if severity == state.severity and not wakes:
             return state, None
-        louder = replace(state, severity=verdict.severity, woken=state.woken or wakes)
+        louder = replace(state, severity=severity, woken=state.woken or wakes)
         return louder, _change(louder, "changed", verdict, quiet=late)
-    if verdict.clears:
-        quiet = late or not state.woken
-        return State(marks=state.marks), _change(state, "cleared", verdict, quiet=quiet)
-    return state, None
+    return State(marks=state.marks), _change(state, "cleared", verdict, quiet=late or not state.woken)
 
 
 def _change(state: State, what: Literal["raised", "cleared", "changed"], verdict: Verdict, *, quiet: bool) -> Change:
@@ -244,6 +250,10 @@ class Covered(NamedTuple):
     from_ms: int
     to_ms: int
     samples: int
+
+    def told(self) -> dict[str, int]:
+        """As evidence."""
+        return {"window_from_ms": self.from_ms, "window_to_ms": self.to_ms, "samples": self.samples}
 
 
 def reach_ms(for_ms: float, interval_ms: float) -> int:

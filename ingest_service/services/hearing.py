@@ -1,0 +1,98 @@
+"""When each gateway and each node was last heard, and how often it should be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ingest_service.domain.gauge import epoch_ms, quantity_of
+from ingest_service.domain.places import Register
+from ingest_service.services.ports import Heartbeat, Observation, SeriesKey
+
+HEARTBEAT_MS: Final = 60_000
+"""How often a gateway tells how it is, unless it says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Instants in milliseconds since 1970 UTC by the server's clock; devices that were never heard are absent.
+
+    Attributes:
+        gateways: by gateway id: its last heartbeat; a will is none.
+        nodes: by `Node.key`: its last reading, or what its gateway says that it heard of it.
+        intervals: by `Node.key`: milliseconds between its frames.
+    """
+
+    gateways: Mapping[str, int]
+    nodes: Mapping[str, int]
+    intervals: Mapping[str, float]
+
+
+def node_series(register: Register, now_ms: int) -> dict[str, dict[SeriesKey, int]]:
+    """By `Node.key`: the series that it feeds now, each with the instant since when it does."""
+    series: dict[str, dict[SeriesKey, int]] = {
+        key: {SeriesKey(f"node:{key}", "battery_v"): 0} for key in register.nodes
+    }
+    for one in register.placements:
+        quantity, from_ms = quantity_of(one.channel), epoch_ms(one.from_at)
+        if quantity is not None and from_ms <= now_ms < epoch_ms(one.to_at) and one.node in series:
+            series[one.node][SeriesKey(one.asset, quantity)] = from_ms
+    return series
+
+
+def listen_back(
+    series: Mapping[str, Mapping[SeriesKey, int]],
+    newest: Mapping[SeriesKey, Observation],
+    heartbeats: Mapping[str, Heartbeat],
+    register: Register,
+    *,
+    remembered: Mapping[str, str],
+    now_ms: int,
+) -> Hearing:
+    """Put together who was heard when.
+
+    Args:
+        series: from `node_series`.
+        newest: newest observation of each of those series.
+        heartbeats: newest per gateway.
+        register: for the intervals.
+        remembered: "heard@gateway:{id}" -> instant before its will came, as text.
+        now_ms: the present instant; nothing was heard after it.
+    """
+    gateways = {
+        gateway: min(now_ms, _heartbeat_ms(heartbeat, remembered.get(f"heard@gateway:{gateway}", "")))
+        for gateway, heartbeat in heartbeats.items()
+    }
+    nodes: dict[str, int] = {}
+    intervals: dict[str, float] = {}
+    for key, node in register.nodes.items():
+        told = _told(heartbeats.get(node.gateway), node.id)
+        heard = [
+            found.at_ms for one, from_ms in series[key].items() if (found := newest.get(one)) and found.at_ms >= from_ms
+        ]
+        if (last_s := _number(told.get("last_at"))) is not None and heard:
+            heard.append(round(last_s * 1000))
+        if heard:
+            nodes[key] = min(now_ms, max(heard))
+        intervals[key] = max(node.interval_s, _number(told.get("interval_s")) or 0.0) * 1000
+    return Hearing(gateways, nodes, intervals)
+
+
+def _heartbeat_ms(heartbeat: Heartbeat, remembered: str) -> int:
+    """A broker hands a retained heartbeat out again much later, so the gateway's own clock counts, if it is sure."""
+    if not heartbeat.online:
+        return int(remembered) if remembered else heartbeat.received_ms
+    if heartbeat.body.get("clock") in {"synced", "trusted"}:
+        return min(heartbeat.at_ms, heartbeat.received_ms)
+    return heartbeat.received_ms
+
+
+def _told(heartbeat: Heartbeat | None, node: str) -> Mapping[str, object]:
+    nodes = heartbeat.body.get("nodes") if heartbeat else None
+    told = nodes.get(node) if isinstance(nodes, dict) else None
+    return told if isinstance(told, dict) else {}
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < 1e11 else None
