@@ -44,7 +44,7 @@ def counts(decoder: Decoder) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("case", VECTORS["decode"], ids=lambda case: case["name"])
-def test_decode_vector(case):
+def test_decode_vector(case: Any) -> None:
     decoder = Decoder()
     frames = decoder.feed(case["bytes"].encode("latin-1"))
     assert [as_dict(frame) for frame in frames] == case["frames"]
@@ -52,24 +52,24 @@ def test_decode_vector(case):
 
 
 @pytest.mark.parametrize("case", VECTORS["encode"], ids=lambda case: case["name"])
-def test_encode_vector(case):
+def test_encode_vector(case: Any) -> None:
     pairs = [tuple(pair) for pair in case["pairs"]]
     assert encode(case["kind"], case["node"], case["seq"], case["up_ms"], pairs) == case["line"].encode()
 
 
 @pytest.mark.parametrize("case", VECTORS["encode_command"], ids=lambda case: case["name"])
-def test_encode_command_vector(case):
+def test_encode_command_vector(case: Any) -> None:
     pairs = [tuple(pair) for pair in case["pairs"]]
     assert encode_command(case["node"], case["tag"], case["verb"], pairs) == case["line"].encode()
 
 
 @pytest.mark.parametrize(("text", "crc"), VECTORS["crc"])
-def test_crc_vector(text, crc):
+def test_crc_vector(text: Any, crc: Any) -> None:
     assert crc16(text.encode()) == crc
 
 
 @given(st.sampled_from("BDAN"), nodes, st.integers(0, 65535), st.integers(0, 2**32 - 1), pair_lists, st.booleans())
-def test_what_is_encoded_is_decoded(kind, node, seq, up_ms, pairs, sized):
+def test_what_is_encoded_is_decoded(kind: Any, node: Any, seq: Any, up_ms: Any, pairs: Any, sized: Any) -> None:
     try:
         line = encode(kind, node, seq, up_ms, pairs, sized=sized)
     except ValueError:
@@ -96,19 +96,19 @@ def test_what_is_encoded_is_decoded(kind, node, seq, up_ms, pairs, sized):
         (("D", "T01", 0, 0, [(f"a{n}", "x" * 24) for n in range(6)]), "long line"),
     ],
 )
-def test_encode_refuses(arguments, why):
+def test_encode_refuses(arguments: Any, why: Any) -> None:
     with pytest.raises(ValueError, match="not a WM1 line"):
         encode(*arguments)
 
 
-def test_a_command_fits_the_node_or_is_refused():
+def test_a_command_fits_the_node_or_is_refused() -> None:
     assert len(encode_command("ABCDEFGH", 9999, "CAL", [("ch", "fp2"), ("num", 99999), ("den", 99999)])) <= MAX_DOWN
     with pytest.raises(ValueError, match="not a WM1 line"):
         encode_command("ABCDEFGH", 9999, "CAL", [("ch", "fp2"), ("num", 9999999), ("den", 9999999)])
 
 
 @given(st.lists(st.one_of(lines, st.binary(max_size=40), st.sampled_from(CHATTER)), max_size=8), st.data())
-def test_pieces_of_any_size_give_the_same(parts, data):
+def test_pieces_of_any_size_give_the_same(parts: Any, data: Any) -> None:
     stream = b"".join(parts)
     whole = Decoder(keep=256)
     expected = whole.feed(stream)
@@ -125,14 +125,14 @@ def test_pieces_of_any_size_give_the_same(parts, data):
 
 
 @given(st.binary(max_size=2000))
-def test_any_bytes_are_taken_without_an_error(data):
+def test_any_bytes_are_taken_without_an_error(data: Any) -> None:
     decoder = Decoder(keep=100)
     decoder.feed(data)
     assert len(decoder.noise) <= 100
     assert len(decoder._held) <= MAX_UP
 
 
-def test_memory_stays_bounded_without_any_line_end():
+def test_memory_stays_bounded_without_any_line_end() -> None:
     decoder = Decoder()
     for _ in range(1000):
         decoder.feed(b"$" + b"x" * 99)
@@ -142,7 +142,7 @@ def test_memory_stays_bounded_without_any_line_end():
 
 
 @given(st.lists(lines, min_size=3, max_size=6), st.data())
-def test_one_damage_costs_at_most_one_frame_and_never_gives_a_wrong_one(sent, data):
+def test_one_damage_costs_at_most_one_frame_and_never_gives_a_wrong_one(sent: Any, data: Any) -> None:
     good = [frame for line in sent for frame in Decoder().feed(line)]
     index = data.draw(st.integers(0, len(sent) - 1))
     kind = data.draw(st.sampled_from(KINDS))
@@ -152,7 +152,7 @@ def test_one_damage_costs_at_most_one_frame_and_never_gives_a_wrong_one(sent, da
     assert frames in (good, others)
 
 
-def test_every_single_flip_drop_and_insertion_of_a_data_frame_is_seen():
+def test_every_single_flip_drop_and_insertion_of_a_data_frame_is_seen() -> None:
     before, line, after = (
         encode("D", "T01", seq, 5012 * seq, [("ds", 1234), ("dq", 5), ("fp", 18342), ("tw", 1862), ("fl", "00")])
         for seq in (1, 2, 3)
@@ -167,7 +167,7 @@ def test_every_single_flip_drop_and_insertion_of_a_data_frame_is_seen():
 
 
 @pytest.mark.prove
-def test_a_million_damaged_lines_give_no_wrong_frame():
+def test_a_million_damaged_lines_give_no_wrong_frame() -> None:
     """Each line has one damage; what comes out must be that line, or nothing, and the lines around it."""
     dice = random.Random(20261124)
     wrong = too_many_lost = 0
@@ -190,6 +190,6 @@ def test_a_million_damaged_lines_give_no_wrong_frame():
         else:
             lost[kind] += 1
             too_many_lost += len(frames) != 1 or frames[0].up_ms != 10012
-    print(json.dumps({"lines": 1_000_000, "wrong": wrong, "damage_costing_more": too_many_lost, "lost": lost}))
+    print(json.dumps({"lines": 1_000_000, "wrong": wrong, "damage_costing_more": too_many_lost, "lost": lost}))  # noqa: T201  # the measured figures
     assert wrong == 0
     assert too_many_lost == 0
