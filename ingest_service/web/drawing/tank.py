@@ -12,7 +12,7 @@ from typing import Final
 from ingest_service.domain.places import Tank, TankShape
 from ingest_service.domain.tank import volume_of
 
-WIDTH: Final = 228
+WIDTH: Final = 244
 HEIGHT: Final = 216
 BASE: Final = 200
 _TALLEST: Final = 176.0
