@@ -149,7 +149,7 @@ def _horizontal_cylinder(shape: TankShape) -> _Litres:
         height = min(max(height, 0.0), 2 * radius)
         above = radius - height
         chord = math.sqrt(max(0.0, (2 * radius - height) * height))
-        return _LITRES * length * (radius**2 * math.acos(above / radius) - above * chord)
+        return max(0.0, _LITRES * length * (radius**2 * math.acos(above / radius) - above * chord))
 
     return litres
 
