@@ -34,7 +34,7 @@ from gateway.wire import (
 log = logging.getLogger(__name__)
 
 HOLD_MS: Final = 15 * 60_000
-"""How long frames wait for a believable clock before they go marked."""
+"""How long after the start frames wait for a believable clock; then, and from then on, they go marked."""
 
 _CLOCK_CHECK_S: Final = 2.0
 _LONGEST_WAIT_S: Final = 1.0
@@ -73,6 +73,7 @@ class Gateway:
         self._control = Control(config.data_dir, self._answer)
         self._commands: queue.Queue[bytes] = queue.Queue(maxsize=16)
         self._bell = Bell()
+        self._started_mono_ms = clock.now().mono_ms
         self._stopping = False
         self._faulty = False
         self._beat_due_s = self._clock_due_s = 0.0
@@ -150,7 +151,10 @@ class Gateway:
         offset_ms = self._clock.check()
         if offset_ms is not None:
             self._spool.restamp(self._clock.boot, offset_ms)
-        self._spool.release(self._clock.boot, self._clock.now().mono_ms - HOLD_MS)
+        now = self._clock.now()
+        patient = now.believed or now.mono_ms - self._started_mono_ms < HOLD_MS
+        self._spool.hold(wait=patient)
+        self._spool.release(self._clock.boot, 0 if patient else now.mono_ms)
 
     def _beat(self) -> None:
         """Publish the heartbeat when it is due, and at once on a new connection."""

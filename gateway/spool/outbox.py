@@ -113,6 +113,10 @@ class Spool:
                 self._waiting.restamp = (boot, offset_ms)
                 self._schedule(0.0)
 
+    def hold(self, *, wait: bool) -> None:
+        """Say whether frames that are not believed shall wait for the clock from now on, or go marked at once."""
+        self._waiting.hold = wait
+
     def release(self, boot: str, before_mono_ms: int) -> None:
         """Hold back no longer what is of another boot, or older by this boot's monotonic clock: it will go marked."""
         if not self.held:
@@ -162,7 +166,7 @@ class Spool:
         waiting = self._waiting
         for key, entry in batch.entries.items():
             waiting.entries.pop(key, None)
-            if entry.believed and key > self._offered_id:
+            if (entry.believed or not batch.hold) and key > self._offered_id:
                 self._fresh.append(_stored(key, entry))
         self._offered_id = max(self._offered_id, *batch.entries, 0)
         self._state.update(batch.state)
@@ -205,7 +209,10 @@ class Spool:
     # -- giving out --------------------------------------------------------------------------------------------------
 
     def take_fresh(self) -> list[Stored]:
-        """Believed frames committed since the last call, the newest 64, oldest first; while in trouble uncommitted."""
+        """Frames committed since the last call, the newest 64, oldest first, but those that wait for the clock.
+
+        While in trouble also those that could not be committed.
+        """
         with self._lock:
             fresh = list(self._fresh)
             self._fresh.clear()

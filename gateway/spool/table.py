@@ -29,6 +29,7 @@ class Batch:
         forgotten: ids to delete.
         restamp: (boot, offset_ms) for its held frames, or None.
         release: (boot, before_mono_ms) of held frames that wait no longer, or None.
+        hold: whether unbelieved frames shall wait for the clock.
     """
 
     entries: dict[int, Entry] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class Batch:
     forgotten: set[int] = field(default_factory=set)
     restamp: tuple[str, int] | None = None
     release: tuple[str, int] | None = None
+    hold: bool = True
 
     def __bool__(self) -> bool:
         return bool(self.entries or self.state or self.forgotten or self.restamp or self.release)
@@ -60,7 +62,7 @@ class Table:
         return counters
 
     def _write(self, batch: Batch, counters: Counters, limits: Limits) -> Counters:
-        self._insert(batch.entries)
+        self._insert(batch.entries, file.HELD if batch.hold else file.DOUBTED)
         counters.committed_frames += len(batch.entries)
         counters.committed_readings += sum(entry.readings for entry in batch.entries.values())
         for readings in self._delete(batch.forgotten):
@@ -76,13 +78,14 @@ class Table:
         file.write_counters(self._db, counters)
         return counters
 
-    def _insert(self, entries: Mapping[int, Entry]) -> None:
+    def _insert(self, entries: Mapping[int, Entry], doubtful: int) -> None:
         numbers = {boot: self._number_boot(boot) for boot in {entry.boot for entry in entries.values()}}
         self._db.executemany(
             "INSERT INTO entry VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (key, e.at_ms, e.mono_ms, int(e.believed), numbers[e.boot], e.node, e.readings, e.body)
+                (key, e.at_ms, e.mono_ms, stamp, numbers[e.boot], e.node, e.readings, e.body)
                 for key, e in entries.items()
+                for stamp in [file.BELIEVED if e.believed else doubtful]
             ],
         )
 

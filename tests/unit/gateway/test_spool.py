@@ -143,6 +143,13 @@ class TestClock:
             (5_120_000, True),
         ]
 
+    def test_without_hope_of_a_clock_they_go_marked_at_once(self, spool: Spool) -> None:
+        spool.hold(wait=False)
+        fill(spool, 1, believed=False)
+        spool.commit()
+        assert [(one.at_ms, one.believed) for one in spool.take_fresh()] == [(START_MS, False)]
+        assert spool.held == 0
+
     def test_releasing_nothing_writes_nothing(self, spool: Spool) -> None:
         fill(spool, 1, believed=False)
         spool.commit()
