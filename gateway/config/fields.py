@@ -43,7 +43,7 @@ class Range:
     def refuse(self, value: object) -> str:
         """Why `value` cannot stand, "" if it can."""
         inside = isinstance(value, int | float) and self.low <= value <= self.high
-        return "" if inside else f"must be from {self.low:g} to {self.high:g}, not {value}"
+        return "" if inside else f"must be from {_plain(self.low)} to {_plain(self.high)}, not {value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +102,10 @@ def read_table(kind: type[T], value: object, place: Place, problems: list[Proble
     if not isinstance(value, Mapping):
         problems.append(Problem(place, f"must be a section: [{'.'.join(map(str, place))}]"))
         return None
-    before = len(problems)
     known = list_fields(kind)
     strange = [key for key in value if key not in known]
     problems.extend(Problem((*place, key), f'"{key}" is not known here; {_suggest(key, known)}') for key in strange)
+    before = len(problems)
     given = {}
     for key, (name, annotation) in known.items():
         if key in value:
@@ -182,6 +182,10 @@ def _read_scalar(kind: object, value: object, place: Place, problems: list[Probl
         return value
     problems.append(Problem(place, f"must be {_WORDS[kind]}, not {_show(value)}"))
     return None
+
+
+def _plain(number: float) -> str:
+    return f"{number:.0f}" if number == int(number) else repr(number)
 
 
 def _show(value: object) -> str:

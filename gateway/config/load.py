@@ -70,10 +70,9 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         words, _, where = str(error).rpartition(" (at ")
-        line = where.removeprefix("line ").split(",")[0].rstrip(")") if where.startswith("line ") else "end"
-        raise ConfigError(
-            [f"{path}:{line}: this line is no TOML: {words}; look for a missing quote or bracket"]
-        ) from None
+        line = where.split()[1].rstrip(",") if where.startswith("line ") else str(text.count("\n") + 1)
+        hint = "it stands there twice" if "overwrite" in words or "twice" in words else "is a quote or bracket missing?"
+        raise ConfigError([f"{path}:{line}: this line is no TOML: {words}; {hint}"]) from None
 
 
 def _overlay(table: dict[str, Any], environ: Mapping[str, str], problems: list[Problem]) -> dict[Place, str]:

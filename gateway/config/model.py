@@ -102,7 +102,7 @@ class RelayConfig:
 class HeartbeatConfig:
     """How often the gateway says how it is."""
 
-    interval_s: Annotated[float, Range(1, 3600)] = 60.0
+    interval_s: Annotated[float, Range(0.1, 3600)] = 60.0
 
 
 @dataclass(frozen=True, slots=True)
