@@ -32,7 +32,7 @@ MEASURED: Final[dict[str, tuple[str, ...]]] = {
 
 _LOOK_BACK: Final = 240
 _LEAST_DAYS: Final = 3
-_MOST_DAYS_LEFT: Final = 90
+_MOST_DAYS_LEFT: Final = 45
 _STALE_LEAST_MS: Final = 15 * 60_000
 _STALE_INTERVALS: Final = 3
 
@@ -210,7 +210,7 @@ def estimate_days_left(week: Week, fill_pct: float | None) -> float | None:
         fill_pct: now.
 
     Returns:
-        Days; None if fewer than three whole days are known, hardly anything is used, or it lasts over 90 days.
+        Days; None if fewer than three whole days are known, hardly anything is used, or it lasts over 45 days.
     """
     days = [_day_use(week.buckets[start : start + 25]) for start in range(0, len(week.buckets) - 24, 24)]
     known = [day for day in days if day is not None]

@@ -23,6 +23,7 @@ _RAISED: Final = {
     "stuck": mark(
         "Level sensor %(tank)s unchanged %(hours)s h although water is flowing. Check probe and cable. %(at)s"
     ),
+    "stuck:identical": mark("Level sensor %(tank)s unchanged %(hours)s h. Check probe and cable. %(at)s"),
     "range": mark("Sensor %(tank)s out of range. Readings are being ignored. Technician please check. %(at)s"),
     "offline": mark("%(device)s OFFLINE since %(since)s on %(since_day)s. Data may be old. Check power and signal."),
 }
@@ -62,7 +63,8 @@ def render_alert(change: AlertChange, register: Register, language: Language, *,
         name_letters: names are cut to so many letters; 0 leaves them whole.
     """
     words = speak(language)
-    message = (_CLEARED if change.state == "cleared" else _RAISED).get(change.rule)
+    messages = _CLEARED if change.state == "cleared" else _RAISED
+    message = messages.get(f"{change.rule}:{change.reason}") or messages.get(change.rule)
     values = _values(change, register, words, name_letters)
     if message is None:
         return words.say("Alert %(rule)s: %(tank)s. %(at)s", rule=change.rule, **values)
@@ -94,12 +96,9 @@ def name_subject(subject: str, register: Register, language: Language) -> str:
 _EVIDENCE: Final = {
     "value": mark("Measured"),
     "threshold": mark("Limit"),
-    "fill_pct": mark("Fill"),
     "volume_l": mark("Usable volume"),
-    "level_m": mark("Water level"),
-    "window_from_ms": mark("Looked at from"),
-    "window_to_ms": mark("Looked at until"),
     "last_heard_ms": mark("Last heard"),
+    "window_from_ms": mark("Looked at"),
     "samples": mark("Readings looked at"),
 }
 
@@ -107,22 +106,26 @@ _EVIDENCE: Final = {
 def explain_evidence(change: AlertChange, language: Language) -> list[tuple[str, str]]:
     """The numbers behind a change as (name, value in local form); what has no name for people is left out."""
     words = speak(language)
-    unit = str(change.evidence.get("unit") or "")
-    rows = []
-    for key, name in _EVIDENCE.items():
-        value = change.evidence.get(key)
-        if isinstance(value, (int, float)):
-            rows.append((words.say(name), _write(key, value, unit, words)))
-    return rows
+    numbers = {key: value for key, value in change.evidence.items() if isinstance(value, (int, float))}
+    return [(words.say(name), _write(key, numbers, change, words)) for key, name in _EVIDENCE.items() if key in numbers]
 
 
-def _write(key: str, value: float, unit: str, words: Words) -> str:
-    if key.endswith("_ms"):
+def _write(key: str, numbers: Mapping[str, float], change: AlertChange, words: Words) -> str:
+    value = numbers[key]
+    if key == "window_from_ms":
+        end_ms = int(numbers.get("window_to_ms", value))
+        return f"{words.stamp(int(value))} – {words.stamp(end_ms)}"
+    if key == "last_heard_ms":
         return words.moment(int(value))
     if key in QUANTITIES:
         return words.quantity(key, value)
-    decimals = 0 if float(value).is_integer() else 2 if unit == "m" else 1
-    return words.number(value, decimals) + (unit if unit == "%" else f" {unit}" if unit and key != "samples" else "")
+    unit = str(change.evidence.get("unit") or "") if key in ("value", "threshold") else ""
+    if unit == "share":
+        return words.percent(value * 100)
+    if unit == "min":
+        return words.lasting(int(value * 60_000))
+    decimals = 0 if float(value).is_integer() else 3 if unit == "m" else 1
+    return words.percent(value, decimals) if unit == "%" else f"{words.number(value, decimals)} {unit}".rstrip()
 
 
 def _values(change: AlertChange, register: Register, words: Words, letters: int) -> dict[str, object]:

@@ -4,6 +4,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -16,25 +17,24 @@ from ingest_service.text.words import LANGUAGES
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
 _KEYWORDS: Final = {"say": None, "_": None, "gettext": None, "mark": None, "count": (1, 2), "ngettext": (1, 2)}
-_METHODS: Final = [("**/demo/**", "ignore"), ("**.py", "python"), ("**/templates/**.html", "jinja2.ext:babel_extract")]
+_METHODS: Final = [
+    *((f"{folder}/**.py", "python") for folder in ("text", "web", "channels")),
+    ("**/templates/**.html", "jinja2.ext:babel_extract"),
+]
 _OPTIONS: Final = {"**/templates/**.html": {"newstyle_gettext": "true", "trimmed": "true", "silent": "false"}}
 _HOLE: Final = re.compile(r"%\((\w+)\)[sd]|%%|%")
 
 
 def find_faults(root: Path = _ROOT) -> list[str]:
     """What a person would have to mend, one line each; empty when all is well."""
-    catalog = read_po((root / "text/locales/vi/LC_MESSAGES/messages.po").open("rb"), locale="vi")
+    catalog = read_po(BytesIO((root / "text/locales/vi/LC_MESSAGES/messages.po").read_bytes()), locale="vi")
     used = dict(_extract(root))
     return [*_missing(used, catalog), *_damaged(catalog), *_unused(used, catalog), *_labels()]
 
 
 def _extract(root: Path) -> Iterator[tuple[str, str]]:
     """Each message with the place of its first use."""
-    for path, line, message, _, _ in extract_from_dir(
-        root, [(p, m) for p, m in _METHODS if m != "ignore"], _OPTIONS, keywords=_KEYWORDS
-    ):
-        if path.startswith("demo"):
-            continue
+    for path, line, message, _, _ in extract_from_dir(root, _METHODS, _OPTIONS, keywords=_KEYWORDS):
         yield (message if isinstance(message, str) else message[0]), f"{path}:{line}"
 
 

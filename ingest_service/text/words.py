@@ -82,7 +82,7 @@ class Words:
             return self.percent(value, row.decimals)
         if value is None or not row.unit:
             return self.number(value, row.decimals)
-        return f"{self.number(value, row.decimals)} {self.unit(key)}"
+        return f"{self.number(value, row.decimals)}\N{NO-BREAK SPACE}{self.unit(key)}"
 
     def unit(self, key: str) -> str:
         """Unit of a catalogue quantity as people read it."""

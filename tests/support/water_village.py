@@ -84,7 +84,9 @@ class Village:
     def now(self) -> int:
         return self.now_ms
 
-    def fill(self, asset: str, fill_pct: Callable[[int], float], from_ms: int, to_ms: int, step_ms: int, qc: int = 1) -> None:
+    def fill(
+        self, asset: str, fill_pct: Callable[[int], float], from_ms: int, to_ms: int, step_ms: int, qc: int = 1
+    ) -> None:
         """Write the fill of a tank and what follows from it."""
         tank = TANKS[asset][2]
         contents = Contents.of(tank)
@@ -98,7 +100,9 @@ class Village:
     def write(self, asset: str, quantity: str, at_ms: list[int], values: list[float | None], qc: int = 1) -> None:
         self.observations.write([Points(SeriesKey(asset, quantity), at_ms, values, [qc] * len(at_ms))])
 
-    def raise_alert(self, asset: str, rule: str, severity: str, ago_ms: int, reason: str, **evidence: float | str) -> None:
+    def raise_alert(
+        self, asset: str, rule: str, severity: str, ago_ms: int, reason: str, **evidence: float | str
+    ) -> None:
         at_ms = self.now_ms - ago_ms
         name = f"{rule}@{asset}@{at_ms // 1000}"
         change = AlertChange(name, rule, asset, "raised", severity, at_ms, at_ms + MINUTE_MS, reason, evidence)
@@ -154,5 +158,7 @@ def _raise_alerts(village: Village) -> None:
         "be-het", "tank_empty", "critical", 3 * HOUR_MS, "below",
         value=4.4, unit="%", fill_pct=4.4, volume_l=64.0, threshold=5.0, **window,
     )  # fmt: skip
-    village.raise_alert("node:na-mau/T05", "offline", "warning", 4 * HOUR_MS, "silent", last_heard_ms=NOW_MS - 5 * HOUR_MS)
+    village.raise_alert(
+        "node:na-mau/T05", "offline", "warning", 4 * HOUR_MS, "silent", last_heard_ms=NOW_MS - 5 * HOUR_MS
+    )
     village.raise_alert("be-ngo", "range", "warning", 25 * MINUTE_MS, "out_of_range", value=1.0, unit="share", **window)

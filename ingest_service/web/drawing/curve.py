@@ -32,7 +32,7 @@ class Curve:
 
     Attributes:
         line: SVG path of the hourly means, broken where hours are missing.
-        area: SVG path of the surface below.
+        area: SVG path of the surface below; empty where the axis does not begin at 0.
         rows: horizontal lines with their values, from the bottom.
         days: local midnights with their instants; a day's name stands between two.
         lowest, highest: the buckets of the least and greatest hourly mean; None when there is nothing to draw.
@@ -78,7 +78,7 @@ def lay_curve(week: Week, limit: float | None = None, bounds: tuple[float, float
     first_midnight = ((week.from_ms + _ZONE_MS) // DAY_MS + 1) * DAY_MS - _ZONE_MS
     return Curve(
         line="".join(_line(run) for run in runs),
-        area="".join(_area(run) for run in runs if len(run) > 1),
+        area="".join(_area(run) for run in runs if len(run) > 1 and low == 0),
         rows=tuple(Tick(y(low + n * step), low + n * step) for n in range(round((high - low) / step) + 1)),
         days=tuple(Tick(x(at_ms), at_ms) for at_ms in range(first_midnight, week.to_ms, DAY_MS)),
         lowest=min(known, key=lambda bucket: bucket.mean or 0.0, default=None),
@@ -118,7 +118,7 @@ def _area(run: Sequence[tuple[float, float]]) -> str:
 def _find_axis(values: Sequence[float], bounds: tuple[float, float] | None) -> tuple[float, float, float]:
     """Least value, greatest value and step of two to five round rows."""
     low, high = bounds or (min(values, default=0.0), max(values, default=1.0))
-    if bounds is None and low >= 0 and low < high * 0.6:
+    if bounds is None and low >= 0 and low < high * 0.75:
         low = 0.0
     span = max(high - low, abs(high) * 0.1, 0.1)
     raw = span / 4

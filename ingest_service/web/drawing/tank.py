@@ -12,12 +12,12 @@ from typing import Final
 from ingest_service.domain.places import Tank, TankShape
 from ingest_service.domain.tank import volume_of
 
-WIDTH: Final = 244
+WIDTH: Final = 216
 HEIGHT: Final = 216
 BASE: Final = 200
 _TALLEST: Final = 176.0
-_WIDEST: Final = 150.0
-_MIDDLE: Final = 92.0
+_WIDEST: Final = 144.0
+_MIDDLE: Final = 80.0
 _SLICES: Final = 48
 _FLATTEST: Final = 2.4
 _SLIMMEST: Final = 0.55
@@ -72,7 +72,7 @@ def lay_tank(tank: Tank, level_m: float | None) -> Picture:
     outlet_m = max(tank.outlet_m, top_m * 0.02)
     return Picture(
         outline=path + "Z",
-        rim=path if half(top_m) > 1 else path + "Z",
+        rim=path + ("Z" if tank.shape.kind == "horizontal_cylinder" else ""),
         left=_MIDDLE - widest_m * across / 2,
         right=_MIDDLE + widest_m * across / 2,
         top=y(top_m),
@@ -105,10 +105,27 @@ def _half_widths(shape: TankShape, top_m: float) -> Callable[[float], float]:
     if shape.kind == "horizontal_cylinder":
         length_m = shape.dimensions["length_m"]
         return lambda height_m: area_m2(height_m) / length_m / 2
+    if shape.kind == "table":
+        return _smooth(shape, area_m2)
     if shape.kind == "rectangular":
         longest_m = max(shape.dimensions.values())
         return lambda _height_m: longest_m / 2
     return lambda height_m: sqrt(area_m2(height_m) / pi)
+
+
+def _smooth(shape: TankShape, area_m2: Callable[[float], float]) -> Callable[[float], float]:
+    """A table knows only mean widths between its heights: the wall runs straight from middle to middle."""
+    heights = [height for height, _ in shape.points]
+    middles = [(low + high) / 2 for low, high in pairwise(heights)]
+    halves = [sqrt(area_m2(middle) / pi) for middle in middles]
+
+    def half_m(height_m: float) -> float:
+        for (low, low_half), (high, high_half) in pairwise(zip(middles, halves, strict=True)):
+            if low <= height_m <= high:
+                return low_half + (high_half - low_half) * (height_m - low) / (high - low)
+        return halves[0] if height_m < middles[0] else halves[-1]
+
+    return half_m
 
 
 def _straighten(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:

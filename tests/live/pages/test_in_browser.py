@@ -29,7 +29,10 @@ PAGES = {
     "missing": "/assets/khong-co",
 }
 WIDTHS = (360, 1280)
-ARGUMENTS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+ARGUMENTS = (
+    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +81,15 @@ FAULTS_OF_LAYOUT = """() => {
   if (document.documentElement.scrollWidth > wide) faults.push(`page is ${document.documentElement.scrollWidth} wide`);
   for (const it of document.querySelectorAll('body *')) {
     const box = it.getBoundingClientRect();
-    if (box.width && (box.right > wide + 1 || box.left < -1)) faults.push(`${it.tagName} ${it.className} leaves the page`);
+    if (box.width && (box.right > wide + 1 || box.left < -1))
+      faults.push(`${it.tagName} ${it.className} leaves the page`);
     const cut = getComputedStyle(it).overflow !== 'visible' && it.scrollWidth > it.clientWidth + 1;
     if (cut && it.tagName !== 'svg' && !(it instanceof SVGElement)) faults.push(`${it.tagName} cuts its text`);
   }
   for (const text of document.querySelectorAll('svg text')) {
     const box = text.getBoundingClientRect(), frame = text.ownerSVGElement.getBoundingClientRect();
-    if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.bottom > frame.bottom + 1 || box.top < frame.top - 1)
+    const out = box.left < frame.left - 1 || box.right > frame.right + 1;
+    if (out || box.bottom > frame.bottom + 1 || box.top < frame.top - 1)
       faults.push(`"${text.textContent}" leaves its drawing`);
     if (box.height && box.height < 11) faults.push(`"${text.textContent}" is ${box.height} high`);
     for (const other of text.ownerSVGElement.querySelectorAll('text')) {
@@ -139,7 +144,7 @@ def test_water_stands_in_the_drawing_where_it_stands_in_the_tank(
     tank = TANKS[key][2]
     with opened(browser, 360, "vi") as (page, _):
         page.goto(f"{address}/assets/{key}")
-        shown = re.search(r"([\d.]+),(\d\d) m", page.inner_text("#tank + div"))
+        shown = re.search(r"([\d.]+),(\d\d)\sm", page.inner_text(".facts"))
         assert shown is not None
         level_m = float(f"{shown[1]}.{shown[2]}")
         boxes = [page.locator(f"#tank {part}").first.bounding_box() for part in (".wall", ".water", ".lip", ".pipe")]
