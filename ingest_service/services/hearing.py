@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
+from ingest_service.domain.device_alert import silence_limit_ms
 from ingest_service.domain.gauge import epoch_ms, quantity_of
 from ingest_service.domain.places import Register
 from ingest_service.services.ports import Heartbeat, Observation, SeriesKey
@@ -12,17 +13,33 @@ HEARTBEAT_MS: Final = 60_000
 """How often a gateway tells how it is, unless it says otherwise."""
 
 
+class Heard(NamedTuple):
+    """When a gateway was last heard, and since when it has been heard without a long break."""
+
+    last_ms: int
+    since_ms: int
+
+    def to_text(self) -> str:
+        """As text; `from_text` reads it back."""
+        return f"{self.last_ms} {self.since_ms}"
+
+    @classmethod
+    def from_text(cls, text: str) -> "Heard | None":
+        """Read what `to_text` wrote; None of ""."""
+        return cls(*map(int, text.split())) if text else None
+
+
 @dataclass(frozen=True, slots=True)
 class Hearing:
     """Instants in milliseconds since 1970 UTC by the server's clock; devices that were never heard are absent.
 
     Attributes:
-        gateways: by gateway id: its last heartbeat; a will is none.
+        gateways: by gateway id: its heartbeats; a will is none.
         nodes: by `Node.key`: its last reading, or what its gateway says that it heard of it.
         intervals: by `Node.key`: milliseconds between its frames.
     """
 
-    gateways: Mapping[str, int]
+    gateways: Mapping[str, Heard]
     nodes: Mapping[str, int]
     intervals: Mapping[str, float]
 
@@ -55,11 +72,11 @@ def listen_back(
         newest: newest observation of each of those series.
         heartbeats: newest per gateway.
         register: for the intervals.
-        remembered: "heard@gateway:{id}" -> instant before its will came, as text.
+        remembered: "heard@gateway:{id}" -> `Heard` of the last call, as text.
         now_ms: the present instant; nothing was heard after it.
     """
     gateways = {
-        gateway: min(now_ms, _heartbeat_ms(heartbeat, remembered.get(f"heard@gateway:{gateway}", "")))
+        gateway: _heard(heartbeat, Heard.from_text(remembered.get(f"heard@gateway:{gateway}", "")), now_ms)
         for gateway, heartbeat in heartbeats.items()
     }
     nodes: dict[str, int] = {}
@@ -77,13 +94,16 @@ def listen_back(
     return Hearing(gateways, nodes, intervals)
 
 
-def _heartbeat_ms(heartbeat: Heartbeat, remembered: str) -> int:
+def _heard(heartbeat: Heartbeat, before: Heard | None, now_ms: int) -> Heard:
     """A broker hands a retained heartbeat out again much later, so the gateway's own clock counts, if it is sure."""
-    if not heartbeat.online:
-        return int(remembered) if remembered else heartbeat.received_ms
-    if heartbeat.body.get("clock") in {"synced", "trusted"}:
-        return min(heartbeat.at_ms, heartbeat.received_ms)
-    return heartbeat.received_ms
+    sure = heartbeat.body.get("clock") in {"synced", "trusted"}
+    last_ms = min(now_ms, heartbeat.received_ms, heartbeat.at_ms if sure else now_ms)
+    if before is None:
+        return Heard(last_ms, last_ms)
+    if not heartbeat.online or last_ms <= before.last_ms:
+        return before
+    unbroken = last_ms - before.last_ms <= silence_limit_ms(HEARTBEAT_MS)
+    return Heard(last_ms, before.since_ms if unbroken else last_ms)
 
 
 def _told(heartbeat: Heartbeat | None, node: str) -> Mapping[str, object]:

@@ -11,7 +11,7 @@ from ingest_service.domain.level_alert import LevelRules, judge_level
 from ingest_service.domain.places import Asset, Register, Tank
 from ingest_service.domain.probe_alert import Spread, StuckProbe, judge_range, stuck_instants
 from ingest_service.domain.quality import GOOD
-from ingest_service.services.hearing import HEARTBEAT_MS, Hearing, listen_back, node_series
+from ingest_service.services.hearing import HEARTBEAT_MS, Heard, Hearing, listen_back, node_series
 from ingest_service.services.ports import AlertChange, Observations, Points, Records, SeriesKey
 
 CATCH_UP_MS: Final = 24 * HOUR_MS
@@ -119,13 +119,15 @@ def _find_probes(register: Register, now_ms: int) -> list[_Probe]:
 
 
 def _judge_devices(book: _Book, register: Register, hearing: Hearing, since_ms: int) -> None:
-    """Silence of gateways; of nodes only as far as their gateway was heard after it."""
-    for gateway, heard_ms in hearing.gateways.items():
-        _judge_device(book, f"gateway:{gateway}", (heard_ms, book.now_ms, HEARTBEAT_MS), since_ms)
-        book.keep(f"heard@gateway:{gateway}", str(heard_ms))
+    """Silence of gateways; of nodes only as far as their gateway was heard all the while."""
+    for gateway, heard in hearing.gateways.items():
+        _judge_device(book, f"gateway:{gateway}", (heard.last_ms, book.now_ms, HEARTBEAT_MS), since_ms)
+        book.keep(f"heard@gateway:{gateway}", heard.to_text())
+    unknown = Heard(book.now_ms, 0)
     for key, heard_ms in hearing.nodes.items():
-        witness_ms = hearing.gateways.get(register.nodes[key].gateway, book.now_ms)
-        _judge_device(book, f"node:{key}", (heard_ms, witness_ms, hearing.intervals[key]), since_ms)
+        witness = hearing.gateways.get(register.nodes[key].gateway, unknown)
+        silence = (heard_ms, witness.last_ms, hearing.intervals[key])
+        _judge_device(book, f"node:{key}", silence, max(since_ms, witness.since_ms))
 
 
 def _judge_device(book: _Book, subject: str, heard: tuple[int, int, float], since_ms: int) -> None:

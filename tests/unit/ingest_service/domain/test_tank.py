@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ from ingest_service.domain.tank import (
 VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "tank.json").read_text())["volumes"]
 
 
-def shape_of(row):
+def shape_of(row: dict[str, Any]) -> TankShape:
     return TankShape(row["kind"], row.get("dimensions", {}), tuple(map(tuple, row.get("points", ()))))
 
 
@@ -29,7 +30,7 @@ size = st.floats(0.1, 8.0)
 
 
 @st.composite
-def shapes(draw):
+def shapes(draw: st.DrawFn) -> TankShape:
     kind = draw(st.sampled_from(sorted(SHAPES)))
     if kind in {"jar", "table"}:
         rises = draw(st.lists(st.floats(0.05, 1.0), min_size=1, max_size=6))
@@ -52,33 +53,33 @@ def shapes(draw):
 
 
 @pytest.mark.parametrize("row", VECTORS, ids=lambda row: row["kind"])
-def test_volumes_are_those_worked_by_hand(row):
+def test_volumes_are_those_worked_by_hand(row: dict[str, Any]) -> None:
     shape = shape_of(row)
     assert shape_faults(shape) == []
     for height, litres in row["litres"]:
         assert round(volume_l(shape, height), 2) == litres
 
 
-def test_every_kind_has_a_vector():
+def test_every_kind_has_a_vector() -> None:
     assert {row["kind"] for row in VECTORS} == set(SHAPES)
 
 
 @given(shapes(), st.floats(-1, 10), st.floats(0, 10))
-def test_more_height_never_holds_less(shape, height, rise):
+def test_more_height_never_holds_less(shape: TankShape, height: float, rise: float) -> None:
     assert shape_faults(shape) == []
     higher_l = volume_l(shape, height + rise)
     assert 0 <= volume_l(shape, height) <= higher_l * (1 + 1e-12) + 1e-9
 
 
 @given(shapes(), st.floats(0.001, 10))
-def test_height_is_the_inverse_of_volume(shape, height):
+def test_height_is_the_inverse_of_volume(shape: TankShape, height: float) -> None:
     litres = volume_l(shape, height)
     back_m = height_m(shape, litres)
     assert volume_l(shape, back_m) == pytest.approx(litres, rel=1e-9, abs=1e-9)
     assert back_m <= height + 1e-9
 
 
-def test_height_of_nothing_is_the_bottom_and_of_too_much_the_top():
+def test_height_of_nothing_is_the_bottom_and_of_too_much_the_top() -> None:
     shape = TankShape("horizontal_cylinder", {"diameter_m": 1.0, "length_m": 2.0})
     assert height_m(shape, 0) == 0
     assert height_m(shape, -5) == 0
@@ -86,8 +87,10 @@ def test_height_of_nothing_is_the_bottom_and_of_too_much_the_top():
     assert height_m(TankShape("table", {}, ((0.2, 10.0), (1.0, 900.0))), 5.0) == 0.2
 
 
-def test_usable_water_begins_at_the_outlet():
-    tank = Tank(TankShape("rectangular", {"length_m": 2.0, "width_m": 1.5}), outlet_m=0.2, full_m=1.2, sensor_height_m=1.6)
+def test_usable_water_begins_at_the_outlet() -> None:
+    tank = Tank(
+        TankShape("rectangular", {"length_m": 2.0, "width_m": 1.5}), outlet_m=0.2, full_m=1.2, sensor_height_m=1.6
+    )
     contents = Contents.of(tank)
     assert contents.capacity_l == pytest.approx(3000)
     assert (contents.usable_l(0.1), contents.fill_pct(0.1)) == (0.0, 0.0)
@@ -97,7 +100,7 @@ def test_usable_water_begins_at_the_outlet():
     assert contents.fill_pct(1.25) == 105.0
 
 
-def test_least_area_is_the_narrowest_tenth():
+def test_least_area_is_the_narrowest_tenth() -> None:
     straight = Tank(TankShape("rectangular", {"length_m": 2.0, "width_m": 1.5}), 0.1, 1.2, 1.6)
     assert least_area_m2(straight) == pytest.approx(3.0)
     lying = Tank(TankShape("horizontal_cylinder", {"diameter_m": 1.0, "length_m": 2.0}), 0.05, 1.0, 1.4)
@@ -123,7 +126,7 @@ def test_least_area_is_the_narrowest_tenth():
         (TankShape("table", {}, ((0.0, 0.0), (1.0, float("inf")))), "must be numbers"),
     ],
 )
-def test_a_wrong_shape_is_told_in_words(shape, words):
+def test_a_wrong_shape_is_told_in_words(shape: TankShape, words: str) -> None:
     assert any(words in fault for fault in shape_faults(shape))
 
 
@@ -139,7 +142,7 @@ def test_a_wrong_shape_is_told_in_words(shape, words):
         ({"shape": TankShape("cylinder", {})}, "needs diameter_m"),
     ],
 )
-def test_a_wrong_tank_is_told_in_words(changed, words):
+def test_a_wrong_tank_is_told_in_words(changed: dict[str, Any], words: str) -> None:
     right = {
         "shape": TankShape("frustum", {"bottom_diameter_m": 1.0, "top_diameter_m": 1.2, "height_m": 2.0}),
         "outlet_m": 0.1,
