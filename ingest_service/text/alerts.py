@@ -53,7 +53,9 @@ _SEVERITIES: Final = {
 }
 
 
-def render_alert(change: AlertChange, register: Register, language: Language, *, name_letters: int = 0) -> str:
+def render_alert(
+    change: AlertChange, register: Register, language: Language, *, name_letters: int = 0, phones: bool = True
+) -> str:
     """One sentence with number, time and what to do.
 
     Args:
@@ -61,11 +63,14 @@ def render_alert(change: AlertChange, register: Register, language: Language, *,
         register: for names and telephone numbers; what is unknown there is called by its key.
         language: of the sentence.
         name_letters: names are cut to so many letters; 0 leaves them whole.
+        phones: tell whom to call; False where it would be gathered by machines.
     """
     words = speak(language)
     messages = _CLEARED if change.state == "cleared" else _RAISED
     message = messages.get(f"{change.rule}:{change.reason}") or messages.get(change.rule)
     values = _values(change, register, words, name_letters)
+    if not phones:
+        values["call"] = ""
     if message is None:
         return words.say("Alert %(rule)s: %(tank)s. %(at)s", rule=change.rule, **values)
     return _capital(words.say(message, **values))

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -30,7 +31,7 @@ def create_app(observations: Observations, records: Records, now: Now, *, addres
     """
     site = Site(observations, records, now, Snapshot(records), address)
     figures = Figures(site)
-    app = FastAPI(
+    app = _Application(
         title="Mó Nước",
         version="1",
         description=_ABOUT,
@@ -48,6 +49,20 @@ def create_app(observations: Observations, records: Records, now: Now, *, addres
     app.add_middleware(Guard, figures=figures)
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=9)
     return app
+
+
+class _Application(FastAPI):
+    """Describes its API as it is: wrong parameters are answered 400, as problem details."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI description."""
+        described = super().openapi()
+        for verbs in described["paths"].values():
+            for verb in verbs.values():
+                verb["responses"].pop("422", None)
+        for name in ("HTTPValidationError", "ValidationError"):
+            described["components"]["schemas"].pop(name, None)
+        return described
 
 
 @asynccontextmanager

@@ -139,5 +139,5 @@ def _tell_alert(change: AlertChange, raised_ms: int | None, register: Register) 
         changed_at=instant(change.at_ms),
         reason=change.reason,
         evidence=dict(change.evidence),
-        text={language: render_alert(change, register, language) for language in LANGUAGES},
+        text={language: render_alert(change, register, language, phones=False) for language in LANGUAGES},
     )

@@ -2,20 +2,17 @@
 
 import contextlib
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from ingest_service.domain.tank import height_m
 from ingest_service.web.app import create_app
-from tests.support.broker import free_port
 from tests.support.programs import need_program
-from tests.support.wait import until
+from tests.support.serving import served
 from tests.support.water_village import TANKS, Village, make_village
 
 SCREENS = Path(__file__).parents[3] / ".screens"
@@ -43,15 +40,8 @@ def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
 
 @pytest.fixture(scope="module")
 def address(village: Village) -> Iterator[str]:
-    app = create_app(village.observations, village.records, village.now)
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until(lambda: server.started, what="for the server to listen")
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    with served(create_app(village.observations, village.records, village.now)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
