@@ -15,7 +15,7 @@ import serial
 from firmware_scripts.frame import Decoder, Frame
 from gateway.sources.dialogue import Dialogue
 from gateway.sources.recording import Recorder
-from gateway.sources.source import Arguments, Hear, NoteBad, PortState, UnknownNodeError
+from gateway.sources.source import Arguments, Hear, NoAnswerError, NoteBad, PortState, UnknownNodeError
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,10 @@ class SerialPort:
         """Ask a node; see `Source.send`."""
         if node not in self._nodes:
             raise UnknownNodeError(f"{node} has not been heard on {self._path}")
-        return self._dialogue.ask(node, verb, arguments)
+        try:
+            return self._dialogue.ask(node, verb, arguments)
+        except GONE as error:
+            raise NoAnswerError(f"{node}: its port {self._path} has gone: {error}") from None
 
     def close(self) -> None:
         """End; see `Source.close`."""
