@@ -20,13 +20,9 @@ SCALED = ("ds", "hd", "fp", "bv", "tw", "vs")
 class RefusedError(Exception):
     """The command is not obeyed.
 
-    Attributes:
-        code: "fmt" (an argument is missing or no number), "verb", "arg" (no such channel), "range", "busy" or "hw".
+    Its only argument is the code: "fmt" (an argument is missing or no number), "verb", "arg" (no such channel),
+    "range", "busy" or "hw".
     """
-
-    def __init__(self, code: str) -> None:
-        Exception.__init__(self, code)
-        self.code = code
 
 
 def obey(frame: "Frame", settings: "Settings", readings: "Pairs") -> "Pairs":

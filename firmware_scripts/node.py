@@ -165,7 +165,7 @@ class Node:
             try:
                 kind, pairs = "A", self._obey(frame)
             except RefusedError as refused:
-                kind, pairs = "N", [("ec", refused.code)]
+                kind, pairs = "N", [("ec", str(refused.args[0]))]
             self._last = (frame, kind, pairs)
         _, kind, pairs = self._last
         head: Pairs = [("tg", frame.tag), ("vb", frame.verb)]

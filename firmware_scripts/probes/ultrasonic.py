@@ -115,11 +115,11 @@ class SerialSonar(Ultrasonic):
 
     def _take(self, data: bytes) -> None:
         held = self._held + data
-        while len(held) >= 4:
+        while len(held) >= 4 and self._heard < BURST:
             if held[0] == 0xFF and (self._sum_start + held[1] + held[2]) & 0xFF == held[3]:
                 self._heard += 1
                 self._keep(held[1] << 8 | held[2])
                 held = held[4:]
             else:
                 held = held[1:]
-        self._held = held
+        self._held = held[-3:]

@@ -18,7 +18,8 @@ class FakePoll:
 
     def register(self, thing: object, flags: int) -> None:
         """Wait for `thing` too: a fake UART or standard input."""
-        self._real.register(getattr(thing, "stream", thing), flags)  # type: ignore[arg-type]  # MicroPython takes any
+        if WORLD.factor:
+            self._real.register(getattr(thing, "stream", thing), flags)  # type: ignore[arg-type]  # MicroPython's way
 
     def poll(self, wait_ms: int = -1) -> "list[tuple[object, int]]":
         """What is ready, after at most `wait_ms`."""

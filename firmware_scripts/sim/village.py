@@ -1,7 +1,7 @@
 """A village of real nodes on pseudo terminals, with water, sun and faults.
 
     python -m firmware_scripts.sim.village --links DIR --factor F [--scenario FILE|builtin] [--engine auto] [--seed N]
-                                           [--start-hour H] [--duration S]
+                                           [--start-hour H] [--duration S] [--flash DIR]
 
 Each node of the scenario (builtin: `lung_sau.json`) runs the unchanged node program in a process of its own. Its port
 is DIR/<node>; its time runs F times as fast as the machine's. Commands are JSON lines on standard input:
@@ -64,12 +64,14 @@ class Station:
         self.pulses_heard = 0
         self.wanted = True
         self._last_pulses = 0
+        self._said: dict[str, Any] = {}
 
     def start(self) -> None:
         """Switch the node on; half a frame of an earlier life is no frame."""
         self.sent.feed(b"\n")
         self.wanted = True
         self.process.start()
+        self.process.tell(self._said)
 
     def kill(self) -> None:
         """Cut the node's power; what it had sent is still on the wire."""
@@ -97,6 +99,7 @@ class Station:
         if self.process.uart is not None:
             self.pulses_heard += pulses - self._last_pulses
         self._last_pulses = pulses
+        self._said = said
         self.process.tell(said)
 
     def stats(self) -> dict[str, Any]:
@@ -318,6 +321,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=("auto", "micropython", "cpython"), default="auto")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start-hour", type=float, help="hour of the day; else the scenario's")
+    parser.add_argument("--flash", type=Path, help="folder for what the nodes keep; else it is gone afterwards")
     parser.add_argument("--duration", type=float, help="seconds of the machine's time; else until stdin ends")
     options = parser.parse_args()
     path = BUILTIN if options.scenario == "builtin" else Path(options.scenario)
@@ -329,7 +333,12 @@ def main() -> None:
     engine = find_engine(options.engine)
     with tempfile.TemporaryDirectory(prefix="monuoc-village-") as flash:
         village = Village(
-            scenario, options.links.resolve(), Path(flash), options.factor, engine=engine, seed=options.seed
+            scenario,
+            options.links.resolve(),
+            options.flash or Path(flash),
+            options.factor,
+            engine=engine,
+            seed=options.seed,
         )
         village.run(options.duration)
 

@@ -47,7 +47,7 @@ def test_the_interval_holds_over_a_day(tmp_path: Path) -> None:
 
 def test_uptime_goes_on_across_the_wrap_of_the_ticks(tmp_path: Path) -> None:
     frames = make(tmp_path, ticks_ms=PERIOD - 20_000).run(60_000)
-    assert [later.up_ms - sooner.up_ms for sooner, later in itertools.pairwise(frames)] == [5000] * 11
+    assert [later.up_ms - sooner.up_ms for sooner, later in itertools.pairwise(frames[1:])] == [5000] * 11
     assert frames[-1].up_ms < 60_000
 
 

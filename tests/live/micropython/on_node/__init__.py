@@ -1,0 +1,1 @@
+"""Scripts that run on MicroPython itself; an exception is a failure."""
