@@ -1,4 +1,4 @@
-"""What the real gateway takes of a machine: memory, processor, writes; four nodes at one frame per 10 s, a minute long."""
+"""What the real gateway takes of a machine with four nodes at one frame per 10 s: memory, processor, writes."""
 
 import os
 import subprocess
