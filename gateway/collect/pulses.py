@@ -64,8 +64,10 @@ def advance(tally: Tally, meter: Meter, count: int, up_ms: int) -> Flow:
     anew = first or tally.rebooted
     pulses = count if anew else (count - tally.count) % COUNT_MODULUS
     elapsed_ms = up_ms if anew else up_ms - tally.up_ms
-    _remember(tally, count, up_ms, anew=anew)
     most = max_pulses(meter, elapsed_ms)
+    if not anew and pulses > most and count < tally.count and count <= most:
+        pulses = count  # the count has fallen and cannot have wrapped: a restart that nothing else showed
+    _remember(tally, count, up_ms, anew=anew)
     refused = pulses if pulses > most else 0
     if refused and not first:
         tally.refused += refused

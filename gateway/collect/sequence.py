@@ -11,7 +11,7 @@ UP_MODULUS: Final = 2**32
 _FASTEST_MS: Final = 20
 """A node sends at most one frame in this time, answers included."""
 _BURST: Final = 64
-_WRAP_SLACK_MS: Final = 600_000
+_WRAP_SLACK_MS: Final = 60_000
 
 
 @dataclass(slots=True)

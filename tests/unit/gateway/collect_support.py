@@ -43,8 +43,8 @@ class Rig:
 
     def kill(self) -> None:
         """What was not committed is gone, as by kill -9."""
-        self.spool._table.close()  # noqa: SLF001 - a kill asks nobody
-        self.spool._closed = True  # noqa: SLF001
+        self.spool._table.close()
+        self.spool._closed = True
         self.start()
 
     def now(self) -> Stamp:

@@ -87,8 +87,9 @@ def _reboot(node: Rig, truth: Truth, *, heard: bool) -> None:
     if heard:
         _deliver(node, truth, made, 1000)
     else:
-        truth.in_gap = 1
-        node.at_ms += 1000
+        truth.in_gap = 1  # the port was closed then; when it is opened again it asks who is there
+        truth.up_ms += 3000
+        _deliver(node, truth, truth.send("B", {"bt": truth.boots, "tg": 9}), 4000)
 
 
 @settings(max_examples=60, deadline=None)
