@@ -16,7 +16,7 @@ ROUNDS = 300
 
 
 def run() -> dict[str, object]:
-    """Milliseconds and bytes; times are of the whole answer over a loopback socket, all reads and compression in them."""
+    """Milliseconds and bytes of whole answers over a loopback socket, all reads and compression in them."""
     with tempfile.TemporaryDirectory() as folder, contextlib.closing(_fill(Path(folder))) as village:
         app = create_app(village.observations, village.records, village.now)
         with served(app) as address, httpx.Client(base_url=address) as client:
