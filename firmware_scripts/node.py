@@ -164,6 +164,7 @@ class Node:
         if self._last is None or self._last[0] != frame:
             try:
                 kind, pairs = "A", self._obey(frame)
+                self._settings.flush(self._up_ms)  # what is answered should be kept
             except RefusedError as refused:
                 kind, pairs = "N", [("ec", str(refused.args[0]))]
             self._last = (frame, kind, pairs)
