@@ -1,10 +1,10 @@
 """How fast `listen` takes packs in: from a real mosquitto to the durable store, each answered after its commit.
 
-# ruff: noqa: ARG002, FBT001 - a store that keeps nothing has the arguments of its port
-
 The worker is pinned to one core; broker, sender and collector of answers have the other. For throughput the worker is
 stopped while the broker's queue is filled, then let go: what is measured is the worker alone.
 """
+
+# ruff: noqa: ARG002, FBT001 - a store that keeps nothing has the arguments of its port
 
 import json
 import multiprocessing

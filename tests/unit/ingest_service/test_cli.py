@@ -97,11 +97,11 @@ def test_load_places_says_first_what_it_would_change(
     assert cli.main(["load-places", str(EXAMPLE), "--apply"]) == 0
     assert capsys.readouterr().out == "Nothing would change.\n"
     changed = tmp_path / "places.toml"
-    words = EXAMPLE.read_text().replace("full_m = 1.70", "full_m = 1.75").replace('id = "L01"', 'id = "L02"')
+    words = EXAMPLE.read_text().replace("outlet_m = 0.10", "outlet_m = 0.15", 1).replace('id = "L01"', 'id = "L02"')
     changed.write_text(words.replace('"lung-sau/L01"', '"lung-sau/L02"'))
     assert cli.main(["load-places", str(changed)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "~ asset lung-sau-be-1: tank.full_m 1.7 -> 1.75" in lines
+    assert "~ asset lung-sau-be-1: tank.outlet_m 0.1 -> 0.15" in lines
     assert "- node lung-sau/L01 (its history stays)" in lines
     assert "+ node lung-sau/L02" in lines
 
