@@ -42,7 +42,7 @@ class Broker:
 
     Attributes:
         session: how many times a connection has been made; the relay sees by it that one is new.
-        connected: whether the broker has accepted us.
+        connected: whether the broker has accepted us and will bring us answers.
     """
 
     def __init__(self, config: BrokerConfig, gateway: str, addresses: Addresses, will: bytes) -> None:
@@ -71,6 +71,7 @@ class Broker:
         client, config = self._client, self._config
         client.max_queued_messages_set(_MOST_UNACKNOWLEDGED)
         client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
@@ -136,6 +137,14 @@ class Broker:
             log.error("the broker %s refuses us: %s; look at [broker] in the configuration", self._name(), reason)
             return
         client.subscribe([(self._addresses.ack, 0), (self._addresses.command, 1)])
+
+    def _on_subscribe(
+        self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        """Only now may packs go out: an answer that comes before the subscription stands would be lost."""
+        if any(reason.is_failure for reason in reasons):
+            log.error("the broker %s lets us hear no answers: give us read access to our own topics", self._name())
+            return
         self.session += 1
         self.connected = True
         log.info("connected to the broker %s", self._name())

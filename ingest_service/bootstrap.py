@@ -91,7 +91,7 @@ def make_listener(settings: Settings, stores: Stores) -> "Listener":
     if settings.metrics_port:
         figures.serve("127.0.0.1", settings.metrics_port)
     return Listener(
-        Connection(address, (translate.DATA_FILTER, translate.STATUS_FILTER)),
+        Connection(address, (translate.DATA_FILTER,), (translate.STATUS_FILTER,)),
         make_intake(settings, stores),
         figures,
         batch_messages=settings.batch_messages,

@@ -67,7 +67,7 @@ def _run(stage: Stage, say: Callable[[str], None], *, endless: bool, as_json: bo
         play(stage, say, lambda: _glance(stage), MINUTES)
         if endless:
             say(
-                "Chuyện đã hết, làng vẫn chạy. Ctrl-C để dừng.  ·  The story is over, the village goes on. Ctrl-C ends it."
+                "Chuyện đã hết, làng vẫn chạy; Ctrl-C để dừng.  ·  The story is over, the village goes on; Ctrl-C ends."
             )
             play(stage, say, lambda: _glance(stage), float("inf"))
         result = _settle(stage, stores, say)

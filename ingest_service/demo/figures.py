@@ -33,6 +33,8 @@ def count(stage: Stage, stores: Stores, village: Mapping[str, Any], gateway: Map
     """All figures of a run whose spool has drained.
 
     Args:
+        stage: where the pages are.
+        stores: the server's, open here as well.
         village: the village's `stats` event: what the nodes wrote.
         gateway: the gateway's heartbeat: what it committed.
     """
@@ -86,3 +88,16 @@ def ask(address: str) -> Any:  # noqa: ANN401 - what JSON gives
     """The JSON behind an address."""
     with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - our own address
         return json.load(answer)
+
+
+def glance(address: str) -> str:
+    """One line on every tank, from the API: how full it is, and whether that is stale."""
+    latest = ask(address + "/api/v1/latest")
+    rows = latest["latest"] if isinstance(latest, dict) else latest
+    words = []
+    for row in rows:
+        if row["quantity"] == "fill_pct" and row["good_value"] is not None:
+            words.append(f"{row['asset']} {row['good_value']:.0f} %{' (số liệu cũ · stale)' if row['stale'] else ''}")
+    open_alerts = ask(address + "/api/v1/alerts?open=true")
+    alerts = open_alerts["alerts"] if isinstance(open_alerts, dict) else open_alerts
+    return ", ".join(words) + "".join(f"  ▲ {alert['rule']} {alert['subject']}" for alert in alerts)

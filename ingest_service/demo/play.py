@@ -14,6 +14,7 @@ def play(stage: Stage, say: Say, glance: Callable[[], str], minutes: float) -> N
     """Do each step at its minute until `minutes` of the village's clock have passed.
 
     Args:
+        stage: all started.
         say: takes a line for the person who watches.
         glance: one line on how the village stands.
         minutes: how long to go on, on the village's clock.

@@ -137,4 +137,14 @@ commit_interval_s = 0.2
 [heartbeat]
 interval_s = 0.5
 
+[node.F01.channel.hd]
+quantity = "head_m"
+full_scale_kpa = 50
+divider = 2.0
+
+[node.L01.channel.hd]
+quantity = "pressure_bar"
+full_scale_kpa = 1000
+divider = 2.0
+
 {ports}"""

@@ -87,16 +87,17 @@ class _Client(paho.Client):
 
 
 class Connection:
-    """Receives from `filters` at QoS 1 and publishes answers at QoS 0.
+    """Receives at QoS 1 and publishes answers at QoS 0.
 
     Args:
         address: the broker.
-        filters: topic filters; they are subscribed in the address's share group.
+        shared: topic filters whose messages go to one worker of the address's share group each.
+        own: topic filters whose messages go to every worker, retained ones at once (a share gets no retained ones).
     """
 
-    def __init__(self, address: BrokerAddress, filters: Sequence[str]) -> None:
+    def __init__(self, address: BrokerAddress, shared: Sequence[str], own: Sequence[str] = ()) -> None:
         self._address = address
-        self._filters = filters
+        self._filters = [*(f"$share/{address.group}/{name}" for name in shared), *own]
         self._session = 0
         self._inbox: list[Message] = []
         self._next_try_s = 0.0
@@ -197,7 +198,7 @@ class Connection:
             return
         self.connected, self._failures = True, 0
         self._session += 1
-        client.subscribe([(f"$share/{self._address.group}/{name}", SubscribeOptions(qos=1)) for name in self._filters])
+        client.subscribe([(name, SubscribeOptions(qos=1)) for name in self._filters])
         _log.info("connected to the broker %s:%d", self._address.host, self._address.port)
 
     def _on_disconnect(
