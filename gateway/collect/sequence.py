@@ -73,13 +73,14 @@ def _compare(track: Track, frame: Frame, boots: int, elapsed_ms: int | None) -> 
     if track.seq < 0:
         return Step()
     since_ms = (frame.up_ms - track.up_ms) % UP_MODULUS
-    if frame.seq == track.seq and since_ms == 0:
+    told = -1 not in (boots, track.boots)
+    another_start = told and boots != track.boots
+    if frame.seq == track.seq and since_ms == 0 and not another_start:
         return Step(repeated=True)
     missing = (frame.seq - track.seq - 1) % SEQ_MODULUS
-    told = -1 not in (boots, track.boots)
-    if _shows_restart(track, frame, missing, elapsed_ms) or (told and boots != track.boots and missing):
+    if _shows_restart(track, frame, missing, elapsed_ms) or (another_start and missing):
         return Step(missing=frame.seq, rebooted=True)
-    if told and boots != track.boots:
+    if another_start:
         return Step(rebooted_unseen=True)
     return Step(missing=missing, same_start=told)
 

@@ -83,6 +83,12 @@ def test_an_identification_is_no_restart(node: Rig) -> None:
     assert node.total_l() == 2
 
 
+def test_a_node_that_starts_again_and_again_is_no_repeat(node: Rig) -> None:
+    for boots in (1, 2, 3):
+        node.hear(frame("B", 0, 12, bt=boots))
+    assert node.collector.nodes()["T01"].reboots == 2
+
+
 def test_numbers_and_times_wrap_without_a_gap_or_a_restart(node: Rig) -> None:
     node.hear(frame("D", 65535, 2**32 - 500, fp=999_999_900))
     total_l = node.total_l()

@@ -99,7 +99,7 @@ def _reboot(node: Rig, truth: Truth, *, heard: bool) -> None:
         [
             (0, 12, 0),
             (65_500, 2**32 - 25_000, 0),
-            (65_535, 2**32 - 1, COUNT_MODULUS - 1),
+            (65_530, 2**32 - 1, COUNT_MODULUS - 1),
             (9, 2**31, COUNT_MODULUS - 4000),
         ]
     ),

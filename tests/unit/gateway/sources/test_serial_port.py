@@ -177,7 +177,7 @@ def test_a_pattern_opens_what_matches_now_and_later(bench: Bench, tmp_path: Path
     def make(path: str) -> SerialPort:
         return SerialPort(path, bench.hear, bench.note_bad, patience=SLOW_TO_ASK)
 
-    ports = PortPattern(f"{tmp_path}/port*[!w]", make, look_every_s=0.02)
+    ports = PortPattern(f"{tmp_path}/por*[!w]", make, look_every_s=0.02)
     assert "no such port" in ports.states()[0].trouble
     ports.start()
     until(lambda: [state for state in ports.states() if state.nodes])
