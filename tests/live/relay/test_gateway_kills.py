@@ -1,8 +1,6 @@
 """The gateway's process is killed with -9 at random instants: all that it had committed arrives, once and unchanged."""
 
 import random
-import shutil
-import sqlite3
 import subprocess
 import sys
 import time
@@ -14,41 +12,11 @@ from gateway.spool import Spool
 from gateway.wire.record import decode_record
 from tests.live.relay.feeder import PULSES_PER_LITRE, Feeder
 from tests.live.relay.peer import Peer, Point
+from tests.support.audit import prepare_audit, read_audit
 from tests.support.broker import Mosquitto
 from tests.support.wait import until
 
-AUDIT = """
-CREATE TABLE audit(at_ms, stamp, body);
-CREATE TRIGGER audited AFTER INSERT ON entry BEGIN INSERT INTO audit VALUES(new.at_ms, new.stamp, new.body); END;
-"""
 RELAY = "[relay]\nanswer_timeout_s = 0.5\nbacklog_readings = 40"
-
-
-def prepare_audit(folder: Path) -> None:
-    (folder / "data").mkdir()
-    Spool.open(folder / "data" / "spool.db").close()
-    db = sqlite3.connect(folder / "data" / "spool.db")
-    db.executescript(AUDIT)
-    db.close()
-
-
-def read_audit(folder: Path) -> dict[tuple[str, str, int], Point]:
-    """Every reading ever committed, from a copy, so that the gateway's own file is not touched."""
-    copy = folder / "copy"
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(folder / "data", copy, ignore=shutil.ignore_patterns("*.sock"))
-    db = sqlite3.connect(copy / "spool.db")
-    rows = db.execute("SELECT at_ms, stamp, body FROM audit").fetchall()
-    db.close()
-    found: dict[tuple[str, str, int], Point] = {}
-    for at_ms, stamp, body in rows:
-        assert stamp == 1
-        node, readings = decode_record(body)
-        for channel, value, q in readings:
-            key = (node, channel, at_ms)
-            assert key not in found
-            found[key] = (value, q or 2)
-    return found
 
 
 def start_gateway(config: Path) -> "subprocess.Popen[bytes]":
@@ -59,7 +27,7 @@ def start_gateway(config: Path) -> "subprocess.Popen[bytes]":
 
 
 def kill_often(folder: Path, kills: int) -> None:
-    prepare_audit(folder)
+    prepare_audit(folder / "data")
     with Mosquitto(folder) as broker, Peer(broker.port) as peer, Feeder(4, 0.1) as feeder:
         config = feeder.write_config(folder, broker.port, RELAY, commit_interval_s=0.05)
         for number in range(kills):
@@ -80,7 +48,7 @@ def kill_often(folder: Path, kills: int) -> None:
         time.sleep(0.3)  # what is in the ptys is read
         gateway.terminate()
         assert gateway.wait(20) == 0
-        committed = read_audit(folder)
+        committed = read_audit(folder / "data")
         gateway = start_gateway(config)
         until(lambda: len(peer.points) >= len(committed), 30, "for the rest of the spool")
         gateway.kill()
