@@ -22,11 +22,13 @@ class Track:
         seq: number of the last frame; -1 before the first.
         up_ms: the node's time since its start at the last frame, unwrapped.
         boots: the node's own count of its starts, as last told; -1 if never.
+        told: the last frame told it.
     """
 
     seq: int = -1
     up_ms: int = 0
     boots: int = -1
+    told: bool = False
 
 
 class Step(NamedTuple):
@@ -65,7 +67,8 @@ def follow(track: Track, frame: Frame, elapsed_ms: int | None) -> Step:
     else:
         track.up_ms += (frame.up_ms - track.up_ms) % UP_MODULUS
     track.seq = frame.seq
-    track.boots = boots if boots >= 0 else track.boots
+    track.told = boots >= 0
+    track.boots = boots if track.told else track.boots
     return step
 
 
@@ -78,7 +81,7 @@ def _compare(track: Track, frame: Frame, boots: int, elapsed_ms: int | None) -> 
     if frame.seq == track.seq and since_ms == 0 and not another_start:
         return Step(repeated=True)
     missing = (frame.seq - track.seq - 1) % SEQ_MODULUS
-    if _shows_restart(track, frame, missing, elapsed_ms) or (another_start and missing):
+    if _shows_restart(track, frame, missing, elapsed_ms) or (another_start and (missing or track.told)):
         return Step(missing=frame.seq, rebooted=True)
     if another_start:
         return Step(rebooted_unseen=True)
@@ -90,7 +93,7 @@ def _shows_restart(track: Track, frame: Frame, missing: int, elapsed_ms: int | N
     last_up_ms = track.up_ms % UP_MODULUS
     if frame.up_ms < last_up_ms and not _has_wrapped(last_up_ms, frame, elapsed_ms):
         return True
-    if frame.kind == "B" and frame.seq == 0 and missing:
+    if _is_first(frame):
         return True
     most = _BURST + (frame.up_ms - last_up_ms) % UP_MODULUS // _FASTEST_MS
     return missing > most
@@ -98,9 +101,14 @@ def _shows_restart(track: Track, frame: Frame, missing: int, elapsed_ms: int | N
 
 def _has_wrapped(last_up_ms: int, frame: Frame, elapsed_ms: int | None) -> bool:
     """Whether a smaller time since start is the same start, 49.7 days long."""
-    if frame.kind == "B" and frame.seq == 0:
+    if _is_first(frame):
         return False
     since_ms = frame.up_ms + UP_MODULUS - last_up_ms
     if elapsed_ms is None:
         return since_ms < _WRAP_SLACK_MS
     return abs(since_ms - elapsed_ms) <= _WRAP_SLACK_MS + elapsed_ms // 50
+
+
+def _is_first(frame: Frame) -> bool:
+    """Whether a node says by this that it has started; the answer to IDN is a B frame as well, but bears a tag."""
+    return frame.kind == "B" and frame.seq == 0 and "tg" not in frame.fields
