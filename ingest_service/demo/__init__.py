@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
     if chosen.seconds is not None and chosen.seconds < 30:
         parser.error("--for: the story needs at least 30 seconds")
     factor = chosen.factor or (600.0 if chosen.seconds is None else MINUTES * 60 / (chosen.seconds - _SETTLE_S))
-    stage = prepare(factor, chosen.folder, chosen.port)
+    stage = prepare(factor, chosen.folder, web_port=chosen.port)
     say = _say_nothing if chosen.json else _say
     kept = chosen.folder is not None
     try:
@@ -80,7 +80,7 @@ def _run(stage: Stage, say: Callable[[str], None], *, endless: bool, as_json: bo
 def _raise_curtain(stage: Stage, say: Callable[[str], None]) -> None:
     """Start everything in order and wait until each part does its work."""
     say("Đang dựng làng Lũng Sâu ...  ·  Setting up the village Lũng Sâu ...")
-    _load_places(stage)
+    load_places(stage)
     stage.server.start()
     _wait(lambda: _answers(stage), stage, 40, "the pages do not answer")
     ready = stage.village.start()
@@ -92,7 +92,8 @@ def _raise_curtain(stage: Stage, say: Callable[[str], None]) -> None:
     say(f"\n  →  {stage.address}/\n")
 
 
-def _load_places(stage: Stage) -> None:
+def load_places(stage: Stage) -> None:
+    """Make the example village the truth of the stage's server."""
     command = [sys.executable, "-m", "ingest_service.cli", "load-places", str(places_file()), "--apply"]
     done = subprocess.run(command, env={**os.environ, **stage.server_env}, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -94,10 +94,9 @@ def glance(address: str) -> str:
     """One line on every tank, from the API: how full it is, and whether that is stale."""
     latest = ask(address + "/api/v1/latest")
     rows = latest["latest"] if isinstance(latest, dict) else latest
-    words = []
-    for row in rows:
-        if row["quantity"] == "fill_pct" and row["good_value"] is not None:
-            words.append(f"{row['asset']} {row['good_value']:.0f} %{' (số liệu cũ · stale)' if row['stale'] else ''}")
+    full = [row for row in rows if row["quantity"] == "fill_pct" and row["good_value"] is not None]
+    stale = {True: " (số liệu cũ · stale)", False: ""}
+    words = [f"{row['asset']} {row['good_value']:.0f} %{stale[row['stale']]}" for row in full]
     open_alerts = ask(address + "/api/v1/alerts?open=true")
     alerts = open_alerts["alerts"] if isinstance(open_alerts, dict) else open_alerts
     return ", ".join(words) + "".join(f"  ▲ {alert['rule']} {alert['subject']}" for alert in alerts)

@@ -38,6 +38,12 @@ class Part:
         if self._process is not None and self._process.poll() is not None:
             raise PartDiedError(died(self.name, self._process.returncode, self.log))
 
+    def kill(self) -> None:
+        """End it at once, without a word to it; harmless when it has ended."""
+        process, self._process = self._process, None
+        if process is not None:
+            kill_group(process)
+
     def stop(self, timeout_s: float = 15.0) -> None:
         """Ask it to end, kill it when it does not; harmless when it has ended."""
         process, self._process = self._process, None
@@ -58,6 +64,7 @@ class Village:
         self._command = list(command)
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
         self._process: subprocess.Popen[bytes] | None = None
+        self._listener: threading.Thread | None = None
 
     def start(self) -> dict[str, Any]:
         """Start it; the `ready` event is returned when all nodes run."""
@@ -65,14 +72,16 @@ class Village:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
             )
-        threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
+        self._listener.start()
         return self.wait("ready", 30)
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         if process.stdout is None:
             return
-        for line in process.stdout:
-            self._events.put(json.loads(line))
+        with process.stdout as lines:
+            for line in lines:
+                self._events.put(json.loads(line))
         self._events.put({"event": "ended"})
 
     def tell(self, command: Mapping[str, object]) -> None:
@@ -109,6 +118,8 @@ class Village:
             process.wait(10)
         except subprocess.TimeoutExpired:
             kill_group(process)
+        if self._listener is not None:
+            self._listener.join(5)
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -72,21 +72,36 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def prepare(factor: float, folder: Path | None = None, web_port: int = 0, seed: int | None = None) -> Stage:
-    """Lay out folder, configuration and programs; nothing is started yet."""
+def prepare(
+    factor: float,
+    folder: Path | None = None,
+    *,
+    web_port: int = 0,
+    seed: int | None = None,
+    own_broker: int = 0,
+) -> Stage:
+    """Lay out folder, configuration and programs; nothing is started yet.
+
+    Args:
+        factor: how many times faster than real time the village lives.
+        folder: for stores, logs and ports; None makes a new one.
+        web_port: of the pages; 0 takes a free one.
+        seed: of the village's dice; None throws them anew.
+        own_broker: port of a broker on this machine; 0 lets the server start one.
+    """
     place = folder or Path(tempfile.mkdtemp(prefix="monuoc-demo-"))
     place.mkdir(parents=True, exist_ok=True)
     now_ms = round(time.time() * 1000)
     pace = Pace(factor, now_ms, now_ms)
     port = web_port or free_port()
-    broker_port = free_port()
+    broker_port = own_broker or free_port()
     link = Link(("127.0.0.1", broker_port))
     link.mend()
     config = place / "gateway.toml"
     config.write_text(_gateway_toml(place, link.port, pace))
     env = {
         "MONUOC_DATA_DIR": str(place / "server"),
-        "MONUOC_BROKER_HOST": "",
+        "MONUOC_BROKER_HOST": "127.0.0.1" if own_broker else "",
         "MONUOC_BROKER_PORT": str(broker_port),
         "MONUOC_WEB_HOST": "127.0.0.1",
         "MONUOC_WEB_PORT": str(port),

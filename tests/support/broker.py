@@ -4,6 +4,7 @@ import contextlib
 import socket
 import subprocess
 from pathlib import Path
+from typing import Self
 
 from tests.support.programs import need_program
 from tests.support.wait import until
@@ -29,7 +30,7 @@ class Mosquitto:
         )
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> "Mosquitto":
+    def start(self) -> Self:
         program = need_program("mosquitto")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen([program, "-c", str(self._config)], stdout=log, stderr=log)
@@ -53,7 +54,7 @@ class Mosquitto:
             self._process.wait(10)
             self._process = None
 
-    def __enter__(self) -> "Mosquitto":
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,140 @@
+"""The whole chain under kill -9 at random instants: nothing committed is lost, doubled or changed."""
+
+import random
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ingest_service.demo import gateway_status, load_places
+from ingest_service.demo.parts import Part
+from ingest_service.demo.stage import NODES, Stage, prepare
+from ingest_service.domain.catalogue import QUANTITIES
+from ingest_service.storage.embedded import EmbeddedObservations
+from ingest_service.storage.records import SqlRecords
+from tests.support.audit import prepare_audit, read_audit
+from tests.support.broker import Mosquitto
+from tests.support.wait import until
+
+ASSETS = {"T01": "lung-sau-be-1", "T02": "lung-sau-be-2", "F01": "lung-sau-loc-1", "L01": "lung-sau-tuyen-1"}
+MOST_LITRES_A_FRAME = 40.0
+"""A kill of a node takes the pulses since its last frame: at most a minute of its pipe's flow."""
+
+
+class Chain:
+    """Village, gateway, a real mosquitto, listen and watch; every part can be killed and started again."""
+
+    def __init__(self, folder: Path, broker: Mosquitto, factor: float) -> None:
+        self.stage: Stage = prepare(factor, folder / "stage", seed=1, own_broker=broker.port)
+        self.broker = broker
+        python = [sys.executable, "-m", "ingest_service.cli"]
+        self.listen = Part("listen", [*python, "listen"], self.stage.folder, self.stage.server_env)
+        self.watch = Part("watch", [*python, "watch"], self.stage.folder, self.stage.server_env)
+        self.history = self.stage.folder / "server" / "history.sqlite3"
+        self.data_dir = self.stage.folder / "gateway"
+
+    def start(self) -> None:
+        prepare_audit(self.data_dir)
+        load_places(self.stage)
+        for part in (self.listen, self.watch, self.stage.gateway):
+            part.start()
+        until(lambda: gateway_status(self.stage), 30, "for the gateway")
+        self.stage.village.start()
+
+    def stop(self) -> None:
+        self.stage.close()
+        self.listen.stop()
+        self.watch.stop()
+
+    def kill_and_restart(self, victim: str) -> None:
+        if victim in NODES:
+            self.stage.village.tell({"do": "kill", "node": victim})
+            self.stage.village.tell({"do": "start", "node": victim})
+        else:
+            part = {"gateway": self.stage.gateway, "listen": self.listen, "watch": self.watch, "broker": self.broker}
+            part[victim].kill()
+            part[victim].start()
+
+    def stored(self) -> dict[tuple[str, str, int], float | None]:
+        store = EmbeddedObservations(self.history)
+        found = {}
+        for key in store.series():
+            points = store.read(key, 0, 2**52)
+            if not QUANTITIES[key.quantity].derived:
+                found.update(dict(zip(((*key, at_ms) for at_ms in points.at_ms), points.value, strict=True)))
+        store.close()
+        return found
+
+    def committed(self) -> dict[tuple[str, str, int], float | None]:
+        found = read_audit(self.data_dir)
+        return {(place(node, channel), channel, at_ms): value for (node, channel, at_ms), (value, _) in found.items()}
+
+
+def place(node: str, channel: str) -> str:
+    return f"node:lung-sau/{node}" if channel == "battery_v" else ASSETS[node]
+
+
+def kill_all_over(folder: Path, victims: list[str], factor: float) -> None:
+    with Mosquitto(folder) as broker:
+        chain = Chain(folder, broker, factor)
+        try:
+            chain.start()
+            until(lambda: len(chain.stored()) > 20, 30, "for the first readings to be stored")
+            for victim in victims:
+                chain.kill_and_restart(victim)
+                seen = len(chain.stored())
+                until(lambda seen=seen: len(chain.stored()) > seen, 60, f"for readings after the kill of {victim}")
+                time.sleep(random.uniform(0, 0.4))  # the instant is to be random
+            finish(chain)
+        finally:
+            chain.stop()
+
+
+def finish(chain: Chain) -> None:
+    """Let all that was committed arrive, then compare."""
+    for node in NODES:
+        chain.stage.village.tell({"do": "kill", "node": node})
+    chain.stage.village.tell({"do": "stats"})
+    written = chain.stage.village.wait("stats", 10)["nodes"]
+    until(lambda: gateway_status(chain.stage)["spool"]["depth"] == 0, 90, "for the spool to drain")
+    status = gateway_status(chain.stage)
+    committed, stored = chain.committed(), chain.stored()
+    assert len(committed) > 100
+    assert stored == committed
+    assert rejects(chain) == 0
+    heard = status["nodes"]
+    sent = {node: written[node]["frames_sent"] for node in NODES}
+    assert sent == {node: heard[node]["frames"] + heard[node]["gaps"] for node in NODES}
+    check_volume(written, committed)
+
+
+def rejects(chain: Chain) -> int:
+    records = SqlRecords(f"sqlite:///{chain.stage.folder / 'server' / 'records.sqlite3'}")
+    count = sum(records.count_rejects().values())
+    records.close()
+    return count
+
+
+def check_volume(written: dict[str, dict[str, int]], committed: dict[tuple[str, str, int], float | None]) -> None:
+    """Totals never fall, and reach all pulses but those that a killed node had not sent yet."""
+    for node in ("T01", "F01", "L01"):
+        at = sorted(
+            (key[2], value or 0.0) for key, value in committed.items() if key[:2] == (ASSETS[node], "volume_total_l")
+        )
+        totals = [value for _, value in at]
+        assert totals == sorted(totals)
+        truth = written[node]["pulses_heard"] / 450
+        assert truth - written[node]["boots"] * MOST_LITRES_A_FRAME <= totals[-1] <= truth + 0.01
+
+
+def test_a_kill_of_each_part_loses_nothing(tmp_path: Path) -> None:
+    kill_all_over(tmp_path, ["gateway", "broker", "listen", "T02", "watch"], 300)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(900)
+def test_sixty_kills_over_the_whole_chain_lose_double_and_change_nothing(tmp_path: Path) -> None:
+    victims = [*["gateway"] * 14, *["broker"] * 14, *["listen"] * 14, *["watch"] * 4, *["T02", "L01"] * 7]
+    random.shuffle(victims)
+    kill_all_over(tmp_path, victims, 600)
