@@ -43,7 +43,7 @@ def open_stores(settings: Settings) -> Stores:
     url = settings.find_records_url()
     migrate.upgrade(url)
     history = EmbeddedObservations(settings.find_history_path(), max_bytes=settings.history_max_bytes or None)
-    return Stores(history, SqlRecords(url))
+    return Stores(history, SqlRecords(url, rejects_max_bytes=settings.rejects_max_bytes))
 
 
 def make_clock(settings: Settings) -> Now:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -252,10 +252,16 @@ def _rejects(settings: Settings, chosen: argparse.Namespace) -> int:
         else:
             print(f"{number}  {at}  {reject.topic}  {len(reject.payload)} bytes  {reject.reason}: {reject.detail}")
     if not chosen.json:
-        kept = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
-        print(f"{sum(counts.values())} kept{': ' + kept if kept else ''}")
+        print(_tally("kept", counts))
+        if dropped := stores.records.count_dropped_rejects():
+            print(f"{_tally('older ones dropped', dropped)} (room: MONUOC_REJECTS_MAX_BYTES={settings.rejects_max_bytes})")
     stores.close()
     return 0
+
+
+def _tally(what: str, counts: Mapping[str, int]) -> str:
+    by_reason = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
+    return f"{sum(counts.values())} {what}{': ' + by_reason if by_reason else ''}"
 
 
 def _retry_rejects(settings: Settings, chosen: argparse.Namespace) -> int:

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
         data_dir: folder of both stores and of the embedded broker.
         records_url: SQLAlchemy address of the record store; "" is a SQLite file in `data_dir`.
         history_max_bytes: bound of the history file, 0 for none but the disk.
+        rejects_max_bytes: room for messages that could not be understood; beyond it the oldest are dropped.
         broker_host: MQTT 5 broker; "" starts one inside `run`.
         broker_port: its port.
         broker_user: name to enter with; "" for none.
@@ -50,6 +51,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("var")
     records_url: str = ""
     history_max_bytes: int = Field(default=0, ge=0)
+    rejects_max_bytes: int = Field(default=256 * 2**20, ge=2**20)
     broker_host: str = ""
     broker_port: Port = 1883
     broker_user: str = ""

@@ -179,7 +179,7 @@ class Records(Protocol):
         """Make `register` the current one; the new version is returned."""
 
     def keep_rejects(self, rejects: Sequence[Reject]) -> None:
-        """Store them durably before returning."""
+        """Store them durably before returning; the oldest of all are dropped where they would take too much room."""
 
     def rejects(self, limit: int = 100) -> list[tuple[int, Reject]]:
         """Newest first, each with its id."""
@@ -189,6 +189,9 @@ class Records(Protocol):
 
     def count_rejects(self) -> dict[str, int]:
         """How many are kept, by reason."""
+
+    def count_dropped_rejects(self) -> dict[str, int]:
+        """How many were dropped for room since the beginning, by reason."""
 
     def append_changes(self, changes: Sequence[AlertChange], states: Mapping[str, str]) -> None:
         """Add alert changes and save the rules' working states in one transaction.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,7 +15,9 @@ from ingest_service.storage import tables
 from ingest_service.storage.database import open_engine, unreadable
 from ingest_service.storage.files import CorruptStoreError
 from ingest_service.storage.register_rows import load_register, save_register
+from ingest_service.storage.reject_rows import delete_rejects, insert_rejects
 
+REJECTS_MAX_BYTES: Final = 256 * 2**20
 _URGENCY = {"critical": 0, "warning": 1, "info": 2}
 
 
@@ -25,10 +27,12 @@ class SqlRecords:
     Args:
         url: an SQLAlchemy address, e.g. "sqlite:////var/lib/monuoc/records.sqlite3". Its schema must have been brought
             up to date by `migrate.upgrade`.
+        rejects_max_bytes: room for rejects, by their payloads, texts and rows; beyond it the oldest are dropped.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, rejects_max_bytes: int = REJECTS_MAX_BYTES) -> None:
         self._engine = open_engine(url)
+        self._rejects_max_bytes = rejects_max_bytes
 
     def register(self) -> Register:
         """The current snapshot of places, assets, nodes and placements."""
@@ -46,20 +50,10 @@ class SqlRecords:
             return save_register(database, register)
 
     def keep_rejects(self, rejects: Sequence[Reject]) -> None:
-        """Store them durably before returning."""
-        rows = [
-            {
-                "received_ms": reject.received_ms,
-                "topic": _storable(reject.topic),
-                "payload": reject.payload,
-                "reason": _storable(reject.reason),
-                "detail": _storable(reject.detail),
-            }
-            for reject in rejects
-        ]
-        if rows:
+        """Store them durably before returning; the oldest of all are dropped where they would take too much room."""
+        if rejects:
             with self._writing() as database:
-                database.execute(insert(tables.rejects), rows)
+                insert_rejects(database, rejects, self._rejects_max_bytes)
 
     def rejects(self, limit: int = 100) -> list[tuple[int, Reject]]:
         """Newest first, each with its id."""
@@ -73,14 +67,21 @@ class SqlRecords:
     def drop_rejects(self, ids: Sequence[int]) -> None:
         """Forget rejects that have since been taken in; unknown ids are ignored."""
         with self._writing() as database:
-            for start in range(0, len(ids), 500):
-                database.execute(delete(tables.rejects).where(tables.rejects.c.id.in_(ids[start : start + 500])))
+            delete_rejects(database, ids)
 
     def count_rejects(self) -> dict[str, int]:
         """How many are kept, by reason."""
-        words = select(tables.rejects.c.reason, func.count().label("kept")).group_by(tables.rejects.c.reason)
+        return self._count_rejects("kept")
+
+    def count_dropped_rejects(self) -> dict[str, int]:
+        """How many were dropped for room since the beginning, by reason."""
+        return self._count_rejects("dropped")
+
+    def _count_rejects(self, what: str) -> dict[str, int]:
+        column = tables.reject_counts.c[what]
         with self._reading() as database:
-            return {row.reason: row.kept for row in database.execute(words)}
+            rows = database.execute(select(tables.reject_counts.c.reason, column).where(column > 0)).all()
+        return {reason: int(count) for reason, count in rows}
 
     def append_changes(self, changes: Sequence[AlertChange], states: Mapping[str, str]) -> None:
         """Add alert changes and save the rules' working states in one transaction."""
@@ -221,8 +222,3 @@ def _change(row: Row[Any]) -> AlertChange:
         evidence=row.evidence,
         quiet=row.quiet,
     )
-
-
-def _storable(words: str) -> str:
-    """A text column takes neither lone surrogates nor NUL; what came in their place stays visible."""
-    return words.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

@@ -85,9 +85,20 @@ rejects = Table(
     Column("received_ms", BigInteger, nullable=False),
     Column("topic", Text, nullable=False),
     Column("payload", LargeBinary, nullable=False),
-    Column("reason", Text, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("bytes", Integer, nullable=False, server_default="0"),
     sqlite_autoincrement=True,
+)
+
+reject_counts = Table(
+    "reject_counts",
+    metadata,
+    Column("reason", Text, primary_key=True),
+    Column("kept", BigInteger, nullable=False),
+    Column("kept_bytes", BigInteger, nullable=False),
+    Column("dropped", BigInteger, nullable=False),
+    comment="How many rejects are kept, in how many bytes, and how many were dropped for room; one row a reason.",
 )
 
 alert_changes = Table(

@@ -56,6 +56,8 @@ class _StoreFigures(Collector):
         alerts = Tally(alert.latest.rule for alert in records.open_alerts())
         yield _family("monuoc_open_alerts", "Open alerts", "rule", dict.fromkeys(RULES, 0) | alerts)
         yield _family("monuoc_rejects", "Messages kept as rejects", "reason", records.count_rejects())
+        dropped = records.count_dropped_rejects()
+        yield _family("monuoc_rejects_dropped", "Rejects dropped for room since the beginning", "reason", dropped)
         beats = records.heartbeats()
         online = {name: float(beat.online) for name, beat in beats.items()}
         yield _family("monuoc_gateway_online", "1 unless the broker sent its will", "gateway", online)

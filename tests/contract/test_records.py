@@ -21,6 +21,7 @@ from ingest_service.services.ports import AlertChange, AlertState, Heartbeat, Op
 from ingest_service.storage import migrate
 from ingest_service.storage.records import SqlRecords
 
+ROOM = 100_000
 Open = Callable[[], Records]
 
 
@@ -31,7 +32,7 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
 
     def open_records() -> Records:
         migrate.upgrade(url)
-        opened.append(SqlRecords(url))
+        opened.append(SqlRecords(url, rejects_max_bytes=ROOM))
         return opened[-1]
 
     yield open_records
@@ -89,6 +90,31 @@ def test_rejects_are_kept_as_they_came(records: Records, reopen: Open) -> None:
     assert records.rejects() == [found[1]]
     records.keep_rejects([])
     records.drop_rejects([])
+
+
+def test_rejects_take_no_more_than_their_room_and_say_what_was_dropped(records: Records, reopen: Open) -> None:
+    old = [Reject(n, "t", bytes(9000), "not_json") for n in range(8)]
+    records.keep_rejects(old)
+    assert records.count_dropped_rejects() == {}
+    records.keep_rejects([Reject(100 + n, "t", bytes(9000), "unknown_node", "N") for n in range(5)])
+    assert [reject.received_ms for _, reject in reopen().rejects()] == [104, 103, 102, 101, 100, 7, 6, 5, 4, 3]
+    assert reopen().count_rejects() == {"not_json": 5, "unknown_node": 5}
+    assert reopen().count_dropped_rejects() == {"not_json": 3}
+    newest = reopen().rejects()[0][0]
+    records.drop_rejects([newest, newest])
+    records.keep_rejects([Reject(200, "t", bytes(9000), "not_json")])
+    assert records.count_rejects() == {"not_json": 6, "unknown_node": 4}
+    assert records.count_dropped_rejects() == {"not_json": 3}
+
+
+def test_a_batch_of_rejects_beyond_all_room_leaves_its_newest(records: Records) -> None:
+    records.keep_rejects([Reject(n, "t", bytes(40_000), "huge") for n in range(700)])
+    assert [reject.received_ms for _, reject in records.rejects()] == [699, 698]
+    assert (records.count_rejects(), records.count_dropped_rejects()) == ({"huge": 2}, {"huge": 698})
+    records.keep_rejects([Reject(1000, "t", bytes(ROOM), "huge")])
+    assert (records.count_rejects(), records.count_dropped_rejects()) == ({}, {"huge": 701})
+    records.keep_rejects([Reject(1001, "t", b"", "small")])
+    assert records.count_rejects() == {"small": 1}
 
 
 def change(

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ingest_service import cli
+from ingest_service import bootstrap, cli
+from ingest_service.config import load_settings
+from ingest_service.services.ports import Reject
 from ingest_service.storage.places_file import EXAMPLE
 from tests.support.broker import free_port
 from tests.support.wait import until
@@ -145,6 +147,20 @@ def test_a_store_that_is_no_database_is_named_with_the_mend(
     said = capsys.readouterr().err
     assert str(data / "records.sqlite3") in said
     assert "put the last backup in their place" in said
+
+
+def test_rejects_dropped_for_room_are_told(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONUOC_REJECTS_MAX_BYTES", "2000000")
+    stores = bootstrap.open_stores(load_settings())
+    stores.records.keep_rejects([Reject(n, "t", bytes(900_000), "not_json") for n in range(5)])
+    stores.close()
+    assert cli.main(["rejects"]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "2 kept: 2 not_json",
+        "3 older ones dropped: 3 not_json (room: MONUOC_REJECTS_MAX_BYTES=2000000)",
+    ]
 
 
 def test_a_taken_broker_port_is_named(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
