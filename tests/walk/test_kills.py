@@ -11,6 +11,7 @@ from ingest_service.demo import gateway_status, load_places
 from ingest_service.demo.parts import Part
 from ingest_service.demo.stage import NODES, Stage, prepare
 from ingest_service.domain.catalogue import QUANTITIES
+from ingest_service.services.ports import SeriesKey
 from ingest_service.storage.embedded import EmbeddedObservations
 from ingest_service.storage.records import SqlRecords
 from tests.support.audit import prepare_audit, read_audit
@@ -18,6 +19,14 @@ from tests.support.broker import Mosquitto
 from tests.support.wait import until
 
 ASSETS = {"T01": "lung-sau-be-1", "T02": "lung-sau-be-2", "F01": "lung-sau-loc-1", "L01": "lung-sau-tuyen-1"}
+OF_NODE = {
+    "T01": ("lung-sau-be-1", "distance_m"),
+    "T02": ("lung-sau-be-2", "distance_m"),
+    "F01": ("lung-sau-loc-1", "head_m"),
+    "L01": ("lung-sau-tuyen-1", "pressure_bar"),
+}
+FIRST_CONTACT = 4
+"""Frames of a node before the gateway has opened its port for the first time; nobody can know of them."""
 MOST_LITRES_A_FRAME = 40.0
 """A kill of a node takes the pulses since its last frame: at most a minute of its pipe's flow."""
 
@@ -66,6 +75,17 @@ class Chain:
         store.close()
         return found
 
+    def newest(self) -> dict[str, int]:
+        """Instant of each node's newest reading in the history."""
+        store = EmbeddedObservations(self.history)
+        latest = store.latest([SeriesKey(asset, quantity) for asset, quantity in OF_NODE.values()])
+        store.close()
+        return {node: latest[SeriesKey(*key)].at_ms for node, key in OF_NODE.items() if SeriesKey(*key) in latest}
+
+    def all_newer_than(self, seen: dict[str, int]) -> bool:
+        now = self.newest()
+        return all(now.get(node, 0) > seen.get(node, 0) for node in NODES)
+
     def committed(self) -> dict[tuple[str, str, int], float | None]:
         found = read_audit(self.data_dir)
         return {(place(node, channel), channel, at_ms): value for (node, channel, at_ms), (value, _) in found.items()}
@@ -75,23 +95,24 @@ def place(node: str, channel: str) -> str:
     return f"node:lung-sau/{node}" if channel == "battery_v" else ASSETS[node]
 
 
-def kill_all_over(folder: Path, victims: list[str], factor: float) -> None:
+def kill_all_over(folder: Path, victims: list[str], factor: float) -> int:
+    """Kill `victims` one after the other; how many readings had been committed and were found stored."""
     with Mosquitto(folder) as broker:
         chain = Chain(folder, broker, factor)
         try:
             chain.start()
-            until(lambda: len(chain.stored()) > 20, 30, "for the first readings to be stored")
+            until(lambda: chain.all_newer_than({}), 30, "for the first readings of every node")
             for victim in victims:
                 chain.kill_and_restart(victim)
-                seen = len(chain.stored())
-                until(lambda seen=seen: len(chain.stored()) > seen, 60, f"for readings after the kill of {victim}")
+                seen = chain.newest()
+                until(lambda seen=seen: chain.all_newer_than(seen), 60, f"for every node after the kill of {victim}")
                 time.sleep(random.uniform(0, 0.4))  # the instant is to be random
-            finish(chain)
+            return finish(chain)
         finally:
             chain.stop()
 
 
-def finish(chain: Chain) -> None:
+def finish(chain: Chain) -> int:
     """Let all that was committed arrive, then compare."""
     for node in NODES:
         chain.stage.village.tell({"do": "kill", "node": node})
@@ -104,9 +125,10 @@ def finish(chain: Chain) -> None:
     assert stored == committed
     assert rejects(chain) == 0
     heard = status["nodes"]
-    sent = {node: written[node]["frames_sent"] for node in NODES}
-    assert sent == {node: heard[node]["frames"] + heard[node]["gaps"] for node in NODES}
+    unseen = {node: written[node]["frames_sent"] - heard[node]["frames"] - heard[node]["gaps"] for node in NODES}
+    assert all(0 <= frames <= FIRST_CONTACT for frames in unseen.values()), unseen
     check_volume(written, committed)
+    return len(committed)
 
 
 def rejects(chain: Chain) -> int:
@@ -137,4 +159,4 @@ def test_a_kill_of_each_part_loses_nothing(tmp_path: Path) -> None:
 def test_sixty_kills_over_the_whole_chain_lose_double_and_change_nothing(tmp_path: Path) -> None:
     victims = [*["gateway"] * 14, *["broker"] * 14, *["listen"] * 14, *["watch"] * 4, *["T02", "L01"] * 7]
     random.shuffle(victims)
-    kill_all_over(tmp_path, victims, 600)
+    assert kill_all_over(tmp_path, victims, 600) > 10_000
