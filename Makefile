@@ -19,7 +19,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml | $(VENV)/bin/python
 	@echo "installing what the demo needs ..."
-	@$(BIN)/pip install -q --require-hashes -r requirements/demo.txt
+	@$(BIN)/pip install -q --require-hashes -r requirements/build.txt -r requirements/demo.txt
 	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -56,7 +56,7 @@ flash: $(VENV)/.dev ## copy the node's program to a connected board (PORT=/dev/t
 
 lock: $(VENV)/bin/python ## lock the newest allowed packages with their hashes
 	@$(BIN)/pip install -q uv
-	@for extra in gateway server demo dev; do \
+	@for extra in build gateway server demo dev; do \
 		echo "locking $$extra"; \
 		$(BIN)/uv pip compile -q pyproject.toml --extra $$extra --universal --python-version 3.11 \
 			--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-package monuoc -o requirements/$$extra.txt; \
