@@ -19,7 +19,7 @@ from ingest_service.demo import figures
 from ingest_service.demo.parts import PartDiedError
 from ingest_service.demo.play import play
 from ingest_service.demo.stage import NODES, Stage, places_file, prepare
-from ingest_service.demo.story import MINUTES
+from ingest_service.demo.story import MINUTES, STORY
 from ingest_service.services.ports import StoreUnavailableError
 
 _SETTLE_S: Final = 8.0
@@ -37,6 +37,10 @@ def main(argv: Sequence[str]) -> int:
     chosen = parser.parse_args(argv)
     if chosen.seconds is not None and chosen.seconds < 30:
         parser.error("--for: the story needs at least 30 seconds")
+    if chosen.factor is not None and not 1 <= chosen.factor <= 10_000:
+        parser.error("--factor: 1 to 10000")
+    if not 0 <= chosen.port <= 65_535:
+        parser.error("--port: 1 to 65535, or 0 for a free one")
     factor = chosen.factor or (600.0 if chosen.seconds is None else MINUTES * 60 / (chosen.seconds - _SETTLE_S))
     stage = prepare(factor, chosen.folder, web_port=chosen.port)
     say = _say_nothing if chosen.json else _say
@@ -64,12 +68,12 @@ def _run(stage: Stage, say: Callable[[str], None], *, endless: bool, as_json: bo
     stores = bootstrap.open_stores(load_settings())
     try:
         _raise_curtain(stage, say)
-        play(stage, say, lambda: _glance(stage), MINUTES)
+        play(stage, STORY, say, lambda: _glance(stage), MINUTES)
         if endless:
             say(
                 "Chuyện đã hết, làng vẫn chạy; Ctrl-C để dừng.  ·  The story is over, the village goes on; Ctrl-C ends."
             )
-            play(stage, say, lambda: _glance(stage), float("inf"))
+            play(stage, (), say, lambda: _glance(stage), float("inf"))
         result = _settle(stage, stores, say)
     finally:
         stores.close()

@@ -84,6 +84,11 @@ class Village:
                 self._events.put(json.loads(line))
         self._events.put({"event": "ended"})
 
+    def check(self) -> None:
+        """Raise `PartDiedError` when it has ended by itself."""
+        if self._process is not None and self._process.poll() is not None:
+            raise PartDiedError(died("village", self._process.returncode, self.log))
+
     def tell(self, command: Mapping[str, object]) -> None:
         """Hand it one command."""
         if self._process is None or self._process.stdin is None:

@@ -1,30 +1,32 @@
 """Plays the story against the running stage and says what happens."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ingest_service.demo.stage import Stage
-from ingest_service.demo.story import STORY, Step
+from ingest_service.demo.story import Step
 
 Say = Callable[[str], None]
 _TURN_S = 0.05
 
 
-def play(stage: Stage, say: Say, glance: Callable[[], str], minutes: float) -> None:
-    """Do each step at its minute until `minutes` of the village's clock have passed.
+def play(stage: Stage, say: Say, glance: Callable[[], str], minutes: float, steps: Sequence[Step] = STORY) -> None:
+    """Do each step at its minute until `minutes` of the village's clock have passed from now.
 
     Args:
         stage: all started.
         say: takes a line for the person who watches.
         glance: one line on how the village stands.
         minutes: how long to go on, on the village's clock.
+        steps: what happens, in order of time.
 
     Raises:
         PartDiedError: a program ended by itself.
     """
-    waiting = list(STORY)
-    next_glance = 0.0
-    while (minute := stage.pace.minute()) < minutes:
+    begin = stage.pace.minute()
+    waiting = list(steps)
+    next_glance = 20.0
+    while (minute := stage.pace.minute() - begin) < minutes:
         stage.check()
         while waiting and waiting[0].minute <= minute:
             step = waiting.pop(0)
@@ -32,7 +34,7 @@ def play(stage: Stage, say: Say, glance: Callable[[], str], minutes: float) -> N
             do(stage, step)
         if minute >= next_glance:
             say(f"[{clock(minute)}]   {glance()}")
-            next_glance = minute + 20
+            next_glance += 20
         time.sleep(_TURN_S)
 
 

@@ -56,6 +56,7 @@ class Stage:
         """Raise `PartDiedError` when a program has ended by itself."""
         self.server.check()
         self.gateway.check()
+        self.village.check()
 
     def close(self) -> None:
         """End everything, the source of the flow first; harmless when called twice."""

@@ -32,7 +32,7 @@ STORY: Final = (
         0,
         "Nguồn về bể 1 ngừng chảy, bà con vẫn dùng nước.",
         "The spring to tank 1 stops; people go on drawing water.",
-        {"do": "set", "asset": TANK, "inflow_lpm": 0, "outflow_lpm": 10},
+        {"do": "set", "asset": TANK, "inflow_lpm": 0, "outflow_lpm": 12},
     ),
     Step(120, "Nút T02 chết.", "Node T02 dies.", {"do": "kill", "node": "T02"}),
     Step(180, "Nút T02 chạy lại.", "Node T02 starts again.", {"do": "start", "node": "T02"}),
