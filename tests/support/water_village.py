@@ -126,7 +126,7 @@ def make_village(folder: Path) -> Village:
     village.records.replace_register(make_register())
     week, step = NOW_MS - 7 * DAY_MS, 10 * MINUTE_MS
     village.fill("be-thap", falls_to(28.0, 9.0), week, NOW_MS, step)
-    village.fill("be-tran", lambda at_ms: min(99.0, 118 + falls_to(0, -4)(at_ms)), week, NOW_MS, step)
+    village.fill("be-tran", lambda at_ms: min(100.0, 118 + falls_to(0, -4)(at_ms)), week, NOW_MS, step)
     village.fill("be-tot", lambda at_ms: 64 + 12 * daily(at_ms), week, NOW_MS - 3 * DAY_MS, step)
     village.fill("be-tot", lambda at_ms: 64 + 12 * daily(at_ms), NOW_MS - 2 * DAY_MS, NOW_MS, step)
     village.fill("be-het", falls_to(3.0, 12.0), week, NOW_MS, step)

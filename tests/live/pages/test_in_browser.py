@@ -74,6 +74,8 @@ FAULTS_OF_LAYOUT = """() => {
     if (box.width && (box.right > wide + 1 || box.left < -1))
       faults.push(`${it.tagName} ${it.className} leaves the page`);
     const cut = getComputedStyle(it).overflow !== 'visible' && it.scrollWidth > it.clientWidth + 1;
+    if (it instanceof HTMLElement && it.clientWidth && it.scrollWidth > it.clientWidth + 1)
+      faults.push(`"${it.textContent.trim().slice(0, 30)}" leaves its ${it.tagName} ${it.className}`);
     if (cut && it.tagName !== 'svg' && !(it instanceof SVGElement)) faults.push(`${it.tagName} cuts its text`);
   }
   for (const text of document.querySelectorAll('svg text')) {

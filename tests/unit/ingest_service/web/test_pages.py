@@ -33,7 +33,8 @@ def read(site: httpx.Client, path: str, language: str = "vi") -> str:
 def test_a_tank_tells_all_in_vietnamese(site: httpx.Client) -> None:
     text = read(site, "/assets/be-thap")
     for words in (
-        "Bể Lũng Sâu 1", "Nước thấp", "từ 16:25 hôm nay", "28%", "Mực nước 0,55 m", "đầy bể là 2.827 lít",
+        "Bể Lũng Sâu 1", "Nước thấp", "từ 16:25 hôm nay", "đo lúc 17:20 hôm nay", "28%",
+        "Mực nước 0,55 m", "đầy bể là 2.827 lít",
         "Dùng được khoảng 3 ngày", "Nên làm gì", "Dùng tiết kiệm: ưu tiên ăn uống.", "Gọi cho ai", "0900 000 002",
         "Bảy ngày qua", "thấp: 40%", "Trang này lập lúc 17:30 23/11/2026.",
     ):  # fmt: skip
@@ -43,7 +44,8 @@ def test_a_tank_tells_all_in_vietnamese(site: httpx.Client) -> None:
 def test_a_tank_tells_all_in_english(site: httpx.Client) -> None:
     text = read(site, "/assets/be-thap", "en")
     for words in (
-        "Water low", "since 16:25 today", "28%", "Water level 0.55 m", "full: 2,827 L", "Lasts about 3 days",
+        "Water low", "since 16:25 today", "measured at 17:20 today", "28%",
+        "Water level 0.55 m", "full: 2,827 L", "Lasts about 3 days",
         "What to do", "Whom to call", "low: 40%", "This page was made at 17:30 23/11/2026.",
     ):  # fmt: skip
         assert words in text
