@@ -24,6 +24,7 @@ class Quantity:
         label: name for people, by language code.
         derived: computed by the server from another quantity, never sent by a gateway.
         total: a running total that only grows; differences of it mean something, averages do not.
+        sent_as: key under which gateways send it, where its meaning follows from the probe's place; "" for its own.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Quantity:
     label: MappingProxyType[str, str]
     derived: bool = False
     total: bool = False
+    sent_as: str = ""
 
 
 def _label(vi: str, en: str) -> MappingProxyType[str, str]:
@@ -45,6 +47,18 @@ _ROWS: Final = (
     Quantity("distance_m", "m", "m", 3, 0.0, 12.0, _label("Khoảng cách tới mặt nước", "Distance to water")),
     Quantity("flow_lpm", "l/min", "lít/phút", 1, 0.0, 500.0, _label("Lưu lượng", "Flow")),
     Quantity("volume_total_l", "l", "lít", 0, 0.0, 1e12, _label("Tổng lượng nước", "Total volume"), total=True),
+    Quantity("outflow_lpm", "l/min", "lít/phút", 1, 0.0, 500.0, _label("Lưu lượng ra", "Outflow"), sent_as="flow_lpm"),
+    Quantity(
+        "outflow_total_l",
+        "l",
+        "lít",
+        0,
+        0.0,
+        1e12,
+        _label("Tổng lượng nước ra", "Total outflow"),
+        total=True,
+        sent_as="volume_total_l",
+    ),
     Quantity("head_m", "m", "m", 2, -1.0, 10.0, _label("Cột nước", "Water head")),
     Quantity("pressure_bar", "bar", "bar", 2, -1.0, 25.0, _label("Áp lực", "Pressure")),
     Quantity("temperature_c", "Cel", "°C", 1, -10.0, 60.0, _label("Nhiệt độ nước", "Water temperature")),
@@ -57,3 +71,6 @@ _ROWS: Final = (
 
 QUANTITIES: Final = MappingProxyType({row.key: row for row in _ROWS})
 """All quantities by key."""
+
+OUTWARD: Final = MappingProxyType({row.sent_as: row.key for row in _ROWS if row.sent_as})
+"""What a flow quantity is called where it leaves a tank."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from ingest_service.domain.catalogue import QUANTITIES
+from ingest_service.domain.catalogue import OUTWARD, QUANTITIES
 from ingest_service.domain.places import Asset, Placement, Register
 from ingest_service.domain.quality import Bounds, distance_bounds, head_bounds
 from ingest_service.domain.tank import Contents
@@ -21,7 +21,13 @@ def quantity_of(channel: str) -> str | None:
     """Catalogue key that a channel measures; None if it is none that a gateway may send."""
     matched = _CHANNEL.fullmatch(channel)
     quantity = QUANTITIES.get(matched[1]) if matched else None
-    return None if quantity is None or quantity.derived else quantity.key
+    return None if quantity is None or quantity.derived or quantity.sent_as else quantity.key
+
+
+def placed_quantity(placement: Placement) -> str | None:
+    """Catalogue key of the series that a placed channel feeds; None if no gateway may send the channel."""
+    quantity = quantity_of(placement.channel)
+    return quantity if quantity is None or placement.direction == "in" else OUTWARD.get(quantity, quantity)
 
 
 class Level(NamedTuple):
@@ -99,7 +105,7 @@ def _tanks_with_distance(placements: Iterable[Placement]) -> frozenset[str]:
 
 
 def _gauge(placement: Placement, asset: Asset, with_distance: frozenset[str]) -> Gauge | None:
-    key = quantity_of(placement.channel)
+    key = placed_quantity(placement)
     if key is None:
         return None
     quantity, tank = QUANTITIES[key], asset.tank

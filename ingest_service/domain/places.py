@@ -6,6 +6,7 @@ from typing import Literal
 
 AssetKind = Literal["tank", "filter", "line"]
 TankSource = Literal["rain", "piped"]
+Direction = Literal["in", "out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ class Placement:
         from_at: aware UTC, inclusive.
         to_at: aware UTC, exclusive; None while it lasts.
         sensor_height_m: H_s of this mounting; None takes the tank's.
+        direction: for a flow meter at a tank: whether it measures what flows in or what flows out.
     """
 
     node: str
@@ -131,6 +133,7 @@ class Placement:
     from_at: datetime
     to_at: datetime | None = None
     sensor_height_m: float | None = None
+    direction: Direction = "in"
 
 
 @dataclass(frozen=True, slots=True)

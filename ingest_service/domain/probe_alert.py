@@ -104,14 +104,25 @@ class StuckProbe:
 
     def _stands_though_flowing(self, at_ms: int) -> Verdict | None:
         for_ms, within_m = self.rule.raise_for_min * MINUTE_MS, self.rule.limits["still_m"]
-        flow = self.ask("flow_lpm", round(at_ms - for_ms), at_ms + 1)
-        if flow.mean is None or flow.samples < enough(for_ms, self.interval_ms):
+        net_lpm = self._net_lpm(at_ms, for_ms)
+        if net_lpm is None:
             return None
         area_m2 = Contents.of(self.tank).capacity_l / 1000 / (self.tank.full_m - self.tank.outlet_m)
-        if flow.mean * self.rule.raise_for_min / 1000 / area_m2 < self.rule.limits["flowed_m"]:
+        if abs(net_lpm) * self.rule.raise_for_min / 1000 / area_m2 < self.rule.limits["flowed_m"]:
             return None
         spread = self._still(at_ms, for_ms, within_m)
         return self._verdict(at_ms, for_ms, spread, "still_though_flowing", within_m) if spread else None
+
+    def _net_lpm(self, at_ms: int, for_ms: float) -> float | None:
+        """Mean flow in less mean flow out; None where it is not known.
+
+        Without a meter at the outlet nothing is taken to flow out. Without one at the inlet nothing is known, for what
+        is drawn may be made good unseen, as by a float valve.
+        """
+        flows = [self.ask(quantity, round(at_ms - for_ms), at_ms + 1) for quantity in ("flow_lpm", "outflow_lpm")]
+        if any(0 < flow.samples < enough(for_ms, self.interval_ms) for flow in flows) or flows[0].mean is None:
+            return None
+        return flows[0].mean - (flows[1].mean or 0.0)
 
     def _still(self, at_ms: int, for_ms: float, within_m: float) -> Spread | None:
         """The spread of the probe if it did not move; readings must reach back over the whole time."""

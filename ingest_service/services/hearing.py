@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ingest_service.domain.device_alert import silence_limit_ms
-from ingest_service.domain.gauge import epoch_ms, quantity_of
+from ingest_service.domain.gauge import epoch_ms, placed_quantity
 from ingest_service.domain.places import Register
 from ingest_service.services.ports import Heartbeat, Observation, SeriesKey
 
@@ -50,7 +50,7 @@ def node_series(register: Register, now_ms: int) -> dict[str, dict[SeriesKey, in
         key: {SeriesKey(f"node:{key}", "battery_v"): 0} for key in register.nodes
     }
     for one in register.placements:
-        quantity, from_ms = quantity_of(one.channel), epoch_ms(one.from_at)
+        quantity, from_ms = placed_quantity(one), epoch_ms(one.from_at)
         if quantity is not None and from_ms <= now_ms < epoch_ms(one.to_at) and one.node in series:
             series[one.node][SeriesKey(one.asset, quantity)] = from_ms
     return series

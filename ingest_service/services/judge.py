@@ -175,7 +175,7 @@ class _Tank:
         return Spread(bucket.minimum, bucket.maximum, bucket.mean, bucket.samples)
 
     def may_flow(self, from_ms: int, to_ms: int) -> bool:
-        """Whether water may have flowed in; a tank without a flow meter always may."""
+        """Whether water may have flowed in; into a tank without a flow meter at its inlet it always may."""
         flow = self.spread("flow_lpm", from_ms, to_ms)
         return flow.greatest is None or flow.greatest > 0
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from itertools import combinations
 
 from ingest_service.domain.alert import RULES
-from ingest_service.domain.catalogue import QUANTITIES
+from ingest_service.domain.catalogue import OUTWARD, QUANTITIES
+from ingest_service.domain.gauge import quantity_of
 from ingest_service.domain.tank import shape_faults
 from ingest_service.storage.places_rows import AssetRow, PlacementRow, PlacesRows, TankRow, build_shape
 from ingest_service.storage.toml_lines import Location
@@ -84,13 +85,23 @@ def _placement_faults(rows: PlacesRows) -> Iterator[Fault]:
         if row.to_at is not None and row.to_at <= row.from_at:
             yield (*here, "to"), "to must be later than from"
         for channel in row.channels:
-            quantity = QUANTITIES.get(find_quantity(channel))
-            if quantity is None or quantity.derived:
-                measured = ", ".join(key for key, known in QUANTITIES.items() if not known.derived)
+            quantity = quantity_of(channel)
+            if quantity is None:
+                measured = ", ".join(key for key in QUANTITIES if quantity_of(key))
                 yield (*here, "channels"), f"no probe measures {channel!r}; channels are {measured} (and …2 to …9)"
-            elif quantity.key == "distance_m" and kinds.get(row.asset, "tank") != "tank":
+            elif quantity == "distance_m" and kinds.get(row.asset, "tank") != "tank":
                 yield (*here, "channels"), f"distance_m becomes a level, and {row.asset} is a {kinds[row.asset]}"
+        yield from (((*here, "direction"), words) for words in _direction_faults(row, kinds.get(row.asset, "tank")))
     yield from _overlaps(rows.placement)
+
+
+def _direction_faults(row: PlacementRow, kind: str) -> Iterator[str]:
+    if row.direction is None:
+        return
+    if not any(quantity_of(channel) in OUTWARD for channel in row.channels):
+        yield f"direction is for flow meters, and none of {', '.join(row.channels)} is one ({', '.join(OUTWARD)} are)"
+    if kind != "tank":
+        yield f"direction says whether a meter sits before or behind a tank, and {row.asset} is a {kind}"
 
 
 def _overlaps(placements: Sequence[PlacementRow]) -> Iterator[Fault]:
@@ -101,16 +112,14 @@ def _overlaps(placements: Sequence[PlacementRow]) -> Iterator[Fault]:
         here: Location = ("placement", second)
         if (one.node, channel) == (other.node, other_channel):
             yield here, f"{one.node} {channel} is already placed at {one.asset} in that time (placement {first + 1})"
-        elif (one.asset, find_quantity(channel)) == (other.asset, find_quantity(other_channel)):
-            yield (
-                here,
-                (
-                    f"{other.node} {other_channel} and {one.node} {channel} would write one series at {one.asset}; "
-                    f"end one with to = ... before the other begins"
-                ),
-            )
+        elif _series(one, channel) == _series(other, other_channel):
+            words = f"{other.node} {other_channel} and {one.node} {channel} would write one series at {one.asset}; "
+            mend = "end one with to = ... before the other begins"
+            if quantity_of(channel) in OUTWARD:
+                mend += ', or give a meter behind a tank direction = "out"'
+            yield here, words + mend
 
 
-def find_quantity(channel: str) -> str:
-    """Catalogue key of a channel: `distance_m2` is a second `distance_m`."""
-    return channel[:-1] if channel not in QUANTITIES and channel[-1:] in tuple("23456789") else channel
+def _series(row: PlacementRow, channel: str) -> tuple[str, str, str]:
+    quantity = quantity_of(channel) or channel
+    return row.asset, quantity, (row.direction or "in") if quantity in OUTWARD else ""

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from ingest_service.domain.catalogue import OUTWARD
+from ingest_service.domain.gauge import quantity_of
 from ingest_service.domain.places import Asset, Contact, Node, Place, Placement, Register, Tank
 from ingest_service.storage.places_faults import find_faults
 from ingest_service.storage.places_rows import AssetRow, PlaceRow, PlacesRows, TankRow, build_shape
@@ -99,6 +101,7 @@ def _build(rows: PlacesRows) -> Register:
                 row.from_at.astimezone(UTC),
                 row.to_at and row.to_at.astimezone(UTC),
                 row.sensor_height_m,
+                (row.direction or "in") if quantity_of(channel) in OUTWARD else "in",
             )
             for row in rows.placement
             for channel in row.channels

@@ -104,6 +104,7 @@ class PlacementRow(_Row):
     from_at: Instant = Field(alias="from")
     to_at: Instant | None = Field(default=None, alias="to")
     sensor_height_m: Metres | None = None
+    direction: Literal["in", "out"] | None = None
 
 
 class PlacesRows(_Row):

@@ -76,6 +76,7 @@ placements = Table(
     Column("from_ms", BigInteger, nullable=False),
     Column("to_ms", BigInteger),
     Column("sensor_height_m", Float),
+    Column("direction", Text, nullable=False, server_default="in"),
 )
 
 rejects = Table(

@@ -57,6 +57,7 @@ VILLAGE = Register(
     placements=(
         Placement("g/T01", "head_m", "loc", SPRING),
         Placement("g/T01", "distance_m", "be", SPRING, datetime(2026, 4, 1, 6, tzinfo=UTC), 1.3),
+        Placement("g/T01", "flow_lpm", "be", SPRING, direction="out"),
     ),
 )
 

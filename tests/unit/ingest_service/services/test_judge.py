@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from ingest_service.domain.alert import RULES
-from ingest_service.domain.places import TankShape
+from ingest_service.domain.places import Direction, Placement, TankShape
 from ingest_service.services.ports import Heartbeat
 from ingest_service.services.record import Arrived
 from tests.unit.ingest_service.services.village import (
     HOUR,
     MINUTE,
     SHAPE,
+    SINCE,
     T0,
     TANK,
     Village,
@@ -205,6 +206,41 @@ def test_a_level_that_stands_while_water_flows_is_stuck(village: Village) -> Non
     assert told(changes) == [("stuck", "t1", "raised")]
     assert changes[0].reason == "still_though_flowing"
     assert told(village.live([60.0 - 0.2 * i for i in range(30)])) == [("stuck", "t1", "cleared")]
+
+
+def place_meters(village: Village, **directions: Direction) -> None:
+    """Put a flow meter at the tank for each name: its channel of the node, with its direction."""
+    level = [one for one in village.register.placements if one.channel == "distance_m"]
+    meters = [Placement("gw/T01", name, "t1", SINCE, direction=way) for name, way in directions.items()]
+    village.place(replace(village.register, placements=(*level, *meters)))
+
+
+def test_an_outlet_that_nobody_opens_does_not_hide_an_overflow(village: Village) -> None:
+    place_meters(village, flow_lpm="out")
+    village.live([99.0] * 30)
+    village.receive(make_flow(village.now_ms - 60 * MINUTE, 62, 0.0))
+    assert told(village.live([99.0])) == [("overflow", "t1", "raised")]
+
+
+def test_what_is_drawn_may_be_made_good_unseen(village: Village) -> None:
+    place_meters(village, flow_lpm="out")
+    rng = random.Random(3)
+    village.now_ms += 8 * HOUR
+    village.levels([60.0 + rng.choice([0.0, 0.1]) for _ in range(8 * 60)])
+    village.receive(make_flow(T0, 8 * 60, 5.0))
+    assert village.live([60.0] * 12) == []
+
+
+@pytest.mark.parametrize(("lpm_in", "lpm_out", "stuck"), [(5.0, 4.9, False), (5.0, 4.8, True), (4.8, 5.0, True)])
+def test_a_level_may_stand_while_as_much_flows_in_as_out(
+    village: Village, lpm_in: float, lpm_out: float, stuck: bool
+) -> None:
+    place_meters(village, flow_lpm="in", flow_lpm2="out")
+    rng = random.Random(3)
+    village.now_ms += 8 * HOUR
+    village.levels([60.0 + rng.choice([0.0, 0.1]) for _ in range(8 * 60)])
+    village.receive(make_flow(T0, 8 * 60, lpm_in), replace(make_flow(T0, 8 * 60, lpm_out), channel="flow_lpm2"))
+    assert told(village.live([60.0] * 12)) == [("stuck", "t1", "raised")] * stuck
 
 
 def test_a_brimful_tank_stands_still_by_right(village: Village) -> None:

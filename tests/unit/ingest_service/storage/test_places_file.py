@@ -52,6 +52,8 @@ def test_a_good_file_is_a_register() -> None:
         ('"pressure_bar"]', '"level_m"]', "no probe measures 'level_m'"),
         ('"pressure_bar"]', '"distance_m"]', "distance_m becomes a level, and lung-sau-tuyen-1 is a line"),
         ('key = "lung-sau-be-2"', 'key = "lung-sau-be-1"', "the asset lung-sau-be-1 stands in the file twice"),
+        ('asset = "lung-sau-tuyen-1"', 'direction = "out"\nasset = "lung-sau-tuyen-1"',
+         "direction says whether a meter sits before or behind a tank, and lung-sau-tuyen-1 is a line"),
         ('id = "T02"', 'id = "T 2"', "id = 'T 2' must be a node's id"),
     ],
 )  # fmt: skip
@@ -94,6 +96,26 @@ def test_one_probe_is_at_one_place_at_a_time(tmp_path: Path) -> None:
     assert "would write one series at lung-sau-be-1" in "\n".join(
         faults(tmp_path, GOOD + placement("L01", "lung-sau-be-1", "distance_m2", "2026-01-01"))
     )
+
+
+def test_a_tank_may_have_a_meter_at_its_inlet_and_one_at_its_outlet(tmp_path: Path) -> None:
+    outlet = placement("L01", "lung-sau-be-1", "flow_lpm2", "2026-01-01")
+    path = tmp_path / "places.toml"
+    path.write_text(GOOD + outlet + 'direction = "out"\n')
+    assert [one.direction for one in read_places(path).placements if one.channel == "flow_lpm2"] == ["out"]
+    (fault,) = faults(tmp_path, GOOD + outlet)
+    assert 'or give a meter behind a tank direction = "out"' in fault
+    (fault,) = faults(tmp_path, GOOD + outlet + 'direction = "away"\n')
+    assert "direction = 'away' must be one of 'in' or 'out'" in fault
+    (fault,) = faults(
+        tmp_path, GOOD + placement("L01", "lung-sau-be-1", "battery_v", "2026-01-01") + 'direction = "out"\n'
+    )
+    assert "direction is for flow meters, and none of battery_v is one (flow_lpm, volume_total_l are)" in fault
+
+
+def test_direction_holds_for_the_flow_channels_of_a_placement() -> None:
+    ways = {one.channel: one.direction for one in read_places(EXAMPLE).placements if one.node == "lung-sau/T01"}
+    assert ways == {"distance_m": "in", "flow_lpm": "out", "volume_total_l": "out", "temperature_c": "in"}
 
 
 def test_a_probe_may_move_on_when_its_time_has_ended(tmp_path: Path) -> None:
