@@ -2,6 +2,8 @@
 
 import logging
 import random
+import ssl
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -17,7 +19,8 @@ from gateway.config import BrokerConfig
 
 log = logging.getLogger(__name__)
 
-_LONGEST_PAUSE_S: Final = 30
+_FIRST_PAUSE_S: Final = 2.0
+_LONGEST_PAUSE_S: Final = 30.0
 _MOST_UNACKNOWLEDGED: Final = 64
 """Messages that paho may keep for the broker; more would be memory without bound."""
 _MOST_WAITING: Final = 256
@@ -48,6 +51,8 @@ class Broker:
     def __init__(self, config: BrokerConfig, gateway: str, addresses: Addresses, will: bytes) -> None:
         self.session = 0
         self.connected = False
+        self._failures = 0
+        self._told_refusal = False
         self._config = config
         self._addresses = addresses
         self._will = will
@@ -75,6 +80,7 @@ class Broker:
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         if config.username:
             secret = config.password_file.read_text(encoding="utf-8").strip() if config.password_file else None
             client.username_pw_set(config.username, secret)
@@ -82,7 +88,7 @@ class Broker:
             ca, cert, key = (str(file) if file else None for file in (config.tls_ca, config.tls_cert, config.tls_key))
             client.tls_set(ca_certs=ca, certfile=cert, keyfile=key)
         client.will_set(self._addresses.status, self._will, qos=1, retain=True)
-        self._choose_pauses()
+        self._choose_pause()
         client.connect_async(config.host, config.port, keepalive=config.keepalive_s, clean_start=True)
         client.loop_start()
 
@@ -133,8 +139,10 @@ class Broker:
     def _on_connect(
         self, client: Client, _data: object, _flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None
     ) -> None:
+        self._told_refusal = reason.is_failure
         if reason.is_failure:
-            log.error("the broker %s refuses us: %s; look at [broker] in the configuration", self._name(), reason)
+            words = "look at username and password_file under [broker]"
+            log.error("the broker %s refuses us: %s; %s", self._name(), reason, words)
             return
         client.subscribe([(self._addresses.ack, 0), (self._addresses.command, 1)])
 
@@ -143,16 +151,35 @@ class Broker:
     ) -> None:
         """Only now may packs go out: an answer that comes before the subscription stands would be lost."""
         if any(reason.is_failure for reason in reasons):
-            log.error("the broker %s lets us hear no answers: give us read access to our own topics", self._name())
+            self._told_refusal = True
+            log.error("the broker %s lets us hear no answers: %s", self._name(), self._ask_for_access("read", "ack"))
             return
         self.session += 1
         self.connected = True
         log.info("connected to the broker %s", self._name())
         self._wake()
 
+    def _on_publish(
+        self, _client: Client, _data: object, _mid: int, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        """Only an access list can refuse here (some brokers then hang up); told once for each connection."""
+        if not reason.is_failure:
+            self._failures = 0
+        elif not self._told_refusal:
+            self._told_refusal = True
+            words = self._ask_for_access("write", "data, status and reply")
+            log.error("the broker %s takes nothing from us: %s; %s", self._name(), reason, words)
+
     def _on_connect_fail(self, _client: Client, _data: object) -> None:
-        log.warning("the broker %s cannot be reached; trying again", self._name())
-        self._choose_pauses()
+        fault = sys.exception()  # paho calls from where it has caught it
+        if isinstance(fault, ssl.SSLCertVerificationError):
+            words = f"has no certificate that we trust: {fault.verify_message} Look at tls_ca and host under [broker]"
+        elif isinstance(fault, ssl.SSLError):
+            words = f"speaks no TLS with us: {fault}. Look at port and tls_ca under [broker]"
+        else:
+            words = f"cannot be reached: {fault}"
+        log.warning("the broker %s %s; trying again", self._name(), words)
+        self._choose_pause()
 
     def _on_disconnect(
         self,
@@ -164,8 +191,11 @@ class Broker:
     ) -> None:
         if self.connected:
             log.warning("the link to the broker %s has ended: %s", self._name(), reason)
+        elif not self._told_refusal:
+            words = "" if self._config.tls_ca else "; does this port want TLS? Then set tls_ca under [broker]"
+            log.warning("the broker %s hung up before it had accepted us%s", self._name(), words)
         self.connected = False
-        self._choose_pauses()
+        self._choose_pause()
         self._wake()
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
@@ -175,9 +205,17 @@ class Broker:
             self._commands.append(bytes(message.payload))
         self._wake()
 
-    def _choose_pauses(self) -> None:
-        """Pauses double between these two; gateways that lost one broker together come back apart."""
-        self._client.reconnect_delay_set(random.randint(1, 3), random.randint(20, _LONGEST_PAUSE_S))  # noqa: S311 - jitter
+    def _choose_pause(self) -> None:
+        """The next pause: up to twice as long with each failure; gateways that lost one broker come back apart."""
+        longest_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._failures, 10))
+        pause_s = longest_s * random.uniform(0.5, 1)  # noqa: S311 - jitter
+        self._client.reconnect_delay_set(pause_s, pause_s)  # paho takes fractions as well
+        self._failures += 1
+
+    def _ask_for_access(self, deed: str, kinds: str) -> str:
+        own = self._addresses.data.rpartition("/")[0]
+        user = self._config.username or "(none)"
+        return f"its access list must let user {user} {deed} {kinds} below {own}; is username the gateway's id?"
 
     def _name(self) -> str:
         return f"{self._config.host}:{self._config.port}"

@@ -125,7 +125,8 @@ class Relay:
         self._give_up(overdue)
         self.overdue += len(overdue)
         if not self._silent:
-            log.warning("the server has not answered for %d packs; trying again", len(overdue))
+            words = "is it running, and does the broker let us read its answers?"
+            log.warning("the server has not answered for %d packs, trying again; %s", len(overdue), words)
         self._silent = True
         self._backlog_limit = 1
         if not self._flights:

@@ -9,6 +9,14 @@ from typing import Self
 from tests.support.programs import need_program
 from tests.support.wait import until
 
+OPEN = """listener PORT 127.0.0.1
+allow_anonymous true
+persistence false
+max_queued_messages 0
+max_inflight_messages 0
+set_tcp_nodelay true
+"""
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -19,15 +27,13 @@ def free_port() -> int:
 class Mosquitto:
     """`start`, `kill` (-9; it keeps nothing on disk, so a kill wipes it), `stop`; use as a context manager."""
 
-    def __init__(self, folder: Path, extra: str = "") -> None:
+    def __init__(self, folder: Path, extra: str = "", config: str = OPEN) -> None:
+        """`config` is all of the configuration, PORT in it stands for the port; `extra` lines are added."""
         self.port = free_port()
         self.host = "127.0.0.1"
         self._config = folder / "mosquitto.conf"
         self._log = folder / "mosquitto.log"
-        self._config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
-            f"max_queued_messages 0\nmax_inflight_messages 0\nset_tcp_nodelay true\n{extra}\n"
-        )
+        self._config.write_text(f"{config.replace('PORT', str(self.port))}\n{extra}\n")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:

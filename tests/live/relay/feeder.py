@@ -41,12 +41,21 @@ class Feeder:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._feed)
 
-    def write_config(self, folder: Path, broker_port: int, extra: str = "", commit_interval_s: float = 0.2) -> Path:
-        """A gateway's configuration for these ports."""
+    def write_config(
+        self,
+        folder: Path,
+        broker_port: int,
+        extra: str = "",
+        commit_interval_s: float = 0.2,
+        gateway: str = "try",
+        broker: str = "",
+    ) -> Path:
+        """A gateway's configuration for these ports; `broker` are more lines of [broker]."""
         ports = "".join(f'[[port]]\npath = "{path}"\n' for path in self.paths.values())
         path = folder / "gateway.toml"
         path.write_text(
-            f'id = "try"\ndata_dir = "{folder / "data"}"\n[broker]\nport = {broker_port}\n[clock]\ntrust = true\n'
+            f'id = "{gateway}"\ndata_dir = "{folder / "data"}"\n[broker]\nport = {broker_port}\n{broker}\n'
+            "[clock]\ntrust = true\n"
             f"[spool]\ncommit_interval_s = {commit_interval_s}\n{extra}\n{ports}"
         )
         return path
