@@ -10,21 +10,22 @@ Say = Callable[[str], None]
 _TURN_S = 0.05
 
 
-def play(stage: Stage, say: Say, glance: Callable[[], str], minutes: float, steps: Sequence[Step] = STORY) -> None:
+def play(stage: Stage, story: Sequence[Step], say: Say, glance: Callable[[], str], minutes: float) -> None:
     """Do each step at its minute until `minutes` of the village's clock have passed from now.
 
     Args:
         stage: all started.
+        story: what is still to happen, in order; nothing: only look on.
+        story: what happens, in order of time; () only to look on.
         say: takes a line for the person who watches.
         glance: one line on how the village stands.
         minutes: how long to go on, on the village's clock.
-        steps: what happens, in order of time.
 
     Raises:
         PartDiedError: a program ended by itself.
     """
     begin = stage.pace.minute()
-    waiting = list(steps)
+    waiting = list(story)
     next_glance = 20.0
     while (minute := stage.pace.minute() - begin) < minutes:
         stage.check()
