@@ -70,8 +70,10 @@ class Chain:
         found = {}
         for key in store.series():
             points = store.read(key, 0, 2**52)
-            if not QUANTITIES[key.quantity].derived:
-                found.update(dict(zip(((*key, at_ms) for at_ms in points.at_ms), points.value, strict=True)))
+            quantity = QUANTITIES[key.quantity]
+            if not quantity.derived:
+                sent = key.asset, quantity.sent_as or quantity.key
+                found.update(dict(zip(((*sent, at_ms) for at_ms in points.at_ms), points.value, strict=True)))
         store.close()
         return found
 
