@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest_service.channels.console import ConsoleChannel
-from ingest_service.config import Settings
+from ingest_service.config import Settings, SettingsError
 from ingest_service.services.ports import Channel, Now, Observations, Records
 from ingest_service.storage import migrate
 from ingest_service.storage.embedded import EmbeddedObservations
@@ -37,9 +37,15 @@ def open_stores(settings: Settings) -> Stores:
     """Bring the schema up to date and open both stores.
 
     Raises:
+        SettingsError: the data folder cannot be made.
         StoreUnavailableError: the record store cannot be reached now.
         CorruptStoreError: its file cannot be read.
     """
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        words = f"MONUOC_DATA_DIR={settings.data_dir}: {error.strerror}; name a folder that this user may write"
+        raise SettingsError(words) from None
     url = settings.find_records_url()
     migrate.upgrade(url)
     history = EmbeddedObservations(settings.find_history_path(), max_bytes=settings.history_max_bytes or None)

@@ -4,27 +4,19 @@ import argparse
 import base64
 import json
 import logging
-import os
-import signal
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from ingest_service import bootstrap
 from ingest_service.config import Settings, SettingsError, load_settings
 from ingest_service.services.ports import StoreUnavailableError
 from ingest_service.storage.files import CorruptStoreError
+from ingest_service.supervise import catch_signals, follow_parent, keep_alive, try_port
 
 _log = logging.getLogger("monuoc")
-
-_PARENT_PIPE: Final = "MONUOC_PARENT_PIPE"
-_MAX_PAUSE_S: Final = 30.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,29 +64,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _catch_signals() -> threading.Event:
-    """Set on Ctrl-C, SIGTERM, or when the process that supervises this one has died."""
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    _follow_parent()
-    return stopping
-
-
-def _follow_parent() -> None:
-    """Where standard input is a supervisor's pipe: end when it closes."""
-    if os.environ.get(_PARENT_PIPE):
-        threading.Thread(target=_wait_for_parent, daemon=True).start()
-
-
-def _wait_for_parent() -> None:
-    while os.read(0, 1024):  # not sys.stdin: its lock would be held when the interpreter ends
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
 def _listen(settings: Settings, _: argparse.Namespace) -> int:
-    stopping = _catch_signals()
+    stopping = catch_signals()
     stores = bootstrap.open_stores(settings)
     bootstrap.make_listener(settings, stores).run(stopping.is_set)
     stores.close()
@@ -106,7 +77,7 @@ def _watch(settings: Settings, _: argparse.Namespace) -> int:
     from ingest_service.services.judge import judge
     from ingest_service.text.alerts import render_alert
 
-    stopping = _catch_signals()
+    stopping = catch_signals()
     stores, now = bootstrap.open_stores(settings), bootstrap.make_clock(settings)
     channels, since_ms = bootstrap.make_channels(settings), now()
     pause_s = max(0.2, min(60.0, 60.0 / settings.clock_factor))
@@ -127,7 +98,7 @@ def _watch(settings: Settings, _: argparse.Namespace) -> int:
 def _web(settings: Settings, _: argparse.Namespace) -> int:
     import uvicorn
 
-    _follow_parent()
+    follow_parent()
     stores = bootstrap.open_stores(settings)
     app = bootstrap.make_web(settings, stores)
     config = uvicorn.Config(app, settings.web_host, settings.web_port, log_level="warning", access_log=False)
@@ -140,7 +111,7 @@ def _web(settings: Settings, _: argparse.Namespace) -> int:
 def _broker(settings: Settings, _: argparse.Namespace) -> int:
     from ingest_service.mqtt.embedded_broker import start_broker
 
-    stopping = _catch_signals()
+    stopping = catch_signals()
     try:
         broker = start_broker(settings.broker_port, settings.data_dir)
     except (OSError, RuntimeError) as error:
@@ -153,42 +124,9 @@ def _broker(settings: Settings, _: argparse.Namespace) -> int:
     return 1 if died else 0
 
 
-@dataclass(slots=True)
-class _Child:
-    """A process that `run` keeps alive."""
-
-    name: str
-    process: "subprocess.Popen[bytes] | None" = None
-    started_s: float = 0.0
-    failures: int = 0
-    next_start_s: float = field(default=0.0)
-
-    def keep(self, now_s: float) -> None:
-        """Start it when it is due; note when it has died."""
-        if self.process is not None and self.process.poll() is not None:
-            self.failures = 1 if now_s - self.started_s > 60 else self.failures + 1
-            pause_s = min(_MAX_PAUSE_S, 0.5 * 2 ** (self.failures - 1))
-            _log.error("%s ended with status %d; again in %.1f s", self.name, self.process.returncode, pause_s)
-            self.process, self.next_start_s = None, now_s + pause_s
-        if self.process is None and now_s >= self.next_start_s:
-            command = [sys.executable, "-m", "ingest_service.cli", self.name]
-            environment = {**os.environ, _PARENT_PIPE: "1"}
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
-            self.started_s = now_s
-
-    def stop(self, end_s: float) -> None:
-        """Ask it to end, kill it at `end_s`."""
-        if self.process is None:
-            return
-        try:
-            self.process.wait(max(0.1, end_s - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
 def _run(settings: Settings, _: argparse.Namespace) -> int:
-    stopping = _catch_signals()
+    _check_ports(settings)
+    stopping = catch_signals()
     stores = bootstrap.open_stores(settings)  # so that a fault of the stores is said once, here
     version = stores.records.register_version()
     stores.close()
@@ -198,19 +136,21 @@ def _run(settings: Settings, _: argparse.Namespace) -> int:
     if version == 0:
         print("No places are known yet, so all readings become rejects. Next: monuoc load-places FILE --apply")
     print("Ctrl-C ends everything.", flush=True)
-    names = [] if settings.broker_host else ["broker"]
-    children = [_Child(name) for name in [*names, *["listen"] * settings.listen_workers, "watch", "web"]]
-    while not stopping.is_set():
-        for child in children:
-            child.keep(time.monotonic())
-        stopping.wait(0.2)
-    for child in children:
-        if child.process is not None:
-            child.process.terminate()
-    end_s = time.monotonic() + 10
-    for child in children:
-        child.stop(end_s)
+    broker = [] if settings.broker_host else ["broker"]
+    keep_alive([*broker, *["listen"] * settings.listen_workers, "watch", "web"], stopping)
     return 0
+
+
+def _check_ports(settings: Settings) -> None:
+    """Say now what would else only show as a process that dies over and over."""
+    wanted = [("MONUOC_WEB_PORT", settings.web_host, settings.web_port)]
+    if not settings.broker_host:
+        wanted.append(("MONUOC_BROKER_PORT", *bootstrap.find_broker(settings)))
+    if settings.metrics_port:
+        wanted.append(("MONUOC_METRICS_PORT", "127.0.0.1", settings.metrics_port))
+    faults = [f"  {name}={port}: {host}: {why}" for name, host, port in wanted if (why := try_port(host, port))]
+    if faults:
+        raise SettingsError("\n".join(["choose another port, or end the program that uses it:", *faults]))
 
 
 def _load_places(settings: Settings, chosen: argparse.Namespace) -> int:
@@ -254,7 +194,9 @@ def _rejects(settings: Settings, chosen: argparse.Namespace) -> int:
     if not chosen.json:
         print(_tally("kept", counts))
         if dropped := stores.records.count_dropped_rejects():
-            print(f"{_tally('older ones dropped', dropped)} (room: MONUOC_REJECTS_MAX_BYTES={settings.rejects_max_bytes})")
+            print(
+                f"{_tally('older ones dropped', dropped)} (room: MONUOC_REJECTS_MAX_BYTES={settings.rejects_max_bytes})"
+            )
     stores.close()
     return 0
 

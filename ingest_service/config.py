@@ -1,5 +1,6 @@
 """Settings of the server, from the environment (prefix MONUOC_) with secrets from files; checked once at the start."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +16,12 @@ def _existing(path: Path | None) -> Path | None:
     if path is not None and not path.is_file():
         raise ValueError(f"there is no file {path}")
     return path
+
+
+def _address(url: str) -> str:
+    if url and not re.match(r"(sqlite|postgresql)(\+\w+)?://", url):
+        raise ValueError("give an address like postgresql+psycopg://user@host/monuoc, or nothing for a file of its own")
+    return url
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -49,7 +56,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MONUOC_", extra="ignore", env_ignore_empty=True, frozen=True)
 
     data_dir: Path = Path("var")
-    records_url: str = ""
+    records_url: Annotated[str, AfterValidator(_address)] = ""
     history_max_bytes: int = Field(default=0, ge=0)
     rejects_max_bytes: int = Field(default=256 * 2**20, ge=2**20)
     broker_host: str = ""

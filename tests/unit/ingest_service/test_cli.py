@@ -163,6 +163,44 @@ def test_rejects_dropped_for_room_are_told(
     ]
 
 
+def test_run_names_every_port_that_it_cannot_have(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    import socket
+
+    with socket.socket() as web, socket.socket() as broker:
+        for taken, name in ((web, "MONUOC_WEB_PORT"), (broker, "MONUOC_BROKER_PORT")):
+            taken.bind(("127.0.0.1", int(environment[name])))
+            taken.listen()
+        assert cli.main(["run"]) == 2
+    said = capsys.readouterr()
+    assert f"MONUOC_WEB_PORT={environment['MONUOC_WEB_PORT']}: 127.0.0.1: Address already in use" in said.err
+    assert f"MONUOC_BROKER_PORT={environment['MONUOC_BROKER_PORT']}: 127.0.0.1: Address already in use" in said.err
+    assert "http://" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "mend"),
+    [
+        ("MONUOC_DATA_DIR", "/dev/null/monuoc", "name a folder that this user may write"),
+        ("MONUOC_RECORDS_URL", "records.sqlite3", "postgresql+psycopg://"),
+    ],
+)
+def test_a_store_that_cannot_be_is_named_with_the_mend(
+    environment: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    mend: str,
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert cli.main(["rejects"]) == 2
+    said = capsys.readouterr().err
+    assert name in said
+    assert mend in said
+
+
 def test_a_taken_broker_port_is_named(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     import socket
 
