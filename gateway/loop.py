@@ -7,6 +7,7 @@ import queue
 import select
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -23,6 +24,7 @@ from gateway.spool import Limits, Spool
 from gateway.wire import (
     CONTENT_TYPE,
     AnswerError,
+    Command,
     CommandError,
     build_pack,
     build_topic,
@@ -39,6 +41,7 @@ HOLD_MS: Final = 15 * 60_000
 _CLOCK_CHECK_S: Final = 2.0
 _LONGEST_WAIT_S: Final = 1.0
 _BUG: Final = 70
+_REPLIES_KEPT: Final = 64
 
 
 class Bell:
@@ -72,6 +75,7 @@ class Gateway:
         self._relay = Relay(spool, self._broker, build_pack, config.relay)
         self._control = Control(config.data_dir, self._answer)
         self._commands: queue.Queue[bytes] = queue.Queue(maxsize=16)
+        self._replied: OrderedDict[str, tuple[Command, bytes]] = OrderedDict()
         self._bell = Bell()
         self._started_mono_ms = clock.now().mono_ms
         self._stopping = False
@@ -193,10 +197,26 @@ class Gateway:
             except CommandError as error:
                 log.warning("a remote command cannot be understood: %s", error)
                 continue
+            self._broker.publish_reply(self._obey(command))
+
+    def _obey(self, command: Command) -> bytes:
+        """The reply; a command that comes again by its id is not obeyed again, its reply goes out again.
+
+        Only the last 64 are known, and none after a restart.
+        """
+        earlier = self._replied.get(command.id)
+        if earlier is None:
             answer = self._ask_node(command.node, command.verb, command.args)
             fields = answer.get("fields")
-            reason = str(answer.get("error", ""))
-            self._broker.publish_reply(encode_reply(command.id, fields if isinstance(fields, dict) else None, reason))
+            words = str(answer.get("error", ""))
+            earlier = command, encode_reply(command.id, fields if isinstance(fields, dict) else None, words)
+            self._replied[command.id] = earlier
+            if len(self._replied) > _REPLIES_KEPT:
+                self._replied.popitem(last=False)
+        known, reply = earlier
+        return (
+            reply if known == command else encode_reply(command.id, None, "this id was another command's: take a new")
+        )
 
     def _answer(self, question: Mapping[str, object]) -> Mapping[str, object]:
         """Answer over the control socket."""
