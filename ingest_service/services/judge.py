@@ -1,16 +1,27 @@
 """Judge every asset and device by the rules, and write what changed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ingest_service.domain.alert import HOUR_MS, LATE_MS, State, Verdict, look_back_ms, rule_of, step
+from ingest_service.domain.alert import (
+    HOUR_MS,
+    LATE_MS,
+    Change,
+    Evidence,
+    State,
+    Verdict,
+    look_back_ms,
+    rule_of,
+    step,
+)
 from ingest_service.domain.device_alert import judge_return, judge_silence
 from ingest_service.domain.gauge import epoch_ms, quantity_of
 from ingest_service.domain.level_alert import LevelRules, judge_level
 from ingest_service.domain.places import Asset, Register, Tank
 from ingest_service.domain.probe_alert import Spread, StuckProbe, judge_range, stuck_instants
 from ingest_service.domain.quality import GOOD
+from ingest_service.domain.supply import LOOK_BACK_H, estimate_days_left
 from ingest_service.services.hearing import HEARTBEAT_MS, Heard, Hearing, listen_back, node_series
 from ingest_service.services.ports import AlertChange, Observations, Points, Records, SeriesKey
 
@@ -86,19 +97,24 @@ class _Book:
         if text != self.text(name):
             self.kept[name] = text
 
-    def take(self, rule: str, subject: str, verdicts: Iterable[Verdict], *, can_be_late: bool) -> None:
+    def take(
+        self,
+        rule: str,
+        subject: str,
+        verdicts: Iterable[Verdict],
+        *,
+        can_be_late: bool,
+        explain: Callable[[Change], Evidence] = lambda change: change.evidence,
+    ) -> None:
         name = f"{rule}@{subject}"
         before = state = self.state(rule, subject)
         for verdict in verdicts:
             late = can_be_late and self.now_ms - verdict.at_ms > LATE_MS
             state, change = step(name, state, verdict, late=late)
             if change is not None:
-                alert_id, what, severity, at_ms, reason, evidence, quiet = change
-                self.changes.append(
-                    AlertChange(
-                        alert_id, rule, subject, what, severity, at_ms, self.now_ms, reason, evidence, quiet=quiet
-                    )
-                )
+                alert_id, what, severity, at_ms, reason, _, quiet = change
+                row = AlertChange(alert_id, rule, subject, what, severity, at_ms, self.now_ms, reason, quiet=quiet)
+                self.changes.append(replace(row, evidence=explain(change)))
         if state != before:
             self.keep(name, state.to_text())
 
@@ -179,6 +195,16 @@ class _Tank:
         flow = self.spread("flow_lpm", from_ms, to_ms)
         return flow.greatest is None or flow.greatest > 0
 
+    def tell_days_left(self, change: Change) -> Evidence:
+        """What is known of a change, with how long the water lasts where that can be told."""
+        fill_pct, to_ms = change.evidence["fill_pct"], change.at_ms + 1
+        if change.state == "cleared" or not isinstance(fill_pct, int | float):
+            return change.evidence
+        key = SeriesKey(self.asset.key, "fill_pct")
+        hours = self.observations.aggregate(key, to_ms - LOOK_BACK_H * HOUR_MS, to_ms, HOUR_MS)
+        days = estimate_days_left([hour.last for hour in hours], fill_pct)
+        return change.evidence if days is None else {**change.evidence, "days_left": round(days, 1)}
+
 
 def _judge_tank(book: _Book, tank: _Tank, points: Points, after_ms: int) -> None:
     good = {
@@ -193,8 +219,9 @@ def _judge_tank(book: _Book, tank: _Tank, points: Points, after_ms: int) -> None
         rules, at_ms, fill_pct, after_ms=after_ms, interval_ms=tank.interval_ms, flows=tank.may_flow
     ):
         verdicts.setdefault(key, []).append(verdict)
-    for key, some in verdicts.items():
-        book.take(key, asset.key, some, can_be_late=True)
+    book.take("tank_low", asset.key, verdicts.get("tank_low", ()), can_be_late=True, explain=tank.tell_days_left)
+    for key in ("tank_empty", "overflow"):
+        book.take(key, asset.key, verdicts.get(key, ()), can_be_late=True)
     stuck = StuckProbe(rule_of(asset, "stuck"), tank.tank, tank.probe.quantity, tank.interval_ms, tank.spread)
     for instant in stuck_instants(at_ms, after_ms):
         state = book.state("stuck", asset.key)

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from statistics import median
 from typing import Final
 
+from ingest_service.domain import supply
 from ingest_service.domain.places import Asset, Node, Place, Register
 from ingest_service.services.ports import (
     Bucket,
@@ -31,8 +30,6 @@ MEASURED: Final[dict[str, tuple[str, ...]]] = {
 """What is shown of each kind of asset, the most telling first."""
 
 _LOOK_BACK: Final = 240
-_LEAST_DAYS: Final = 3
-_MOST_DAYS_LEFT: Final = 45
 _STALE_LEAST_MS: Final = 15 * 60_000
 _STALE_INTERVALS: Final = 3
 
@@ -200,37 +197,8 @@ def read_week(observations: Observations, asset: str, quantity: str, now_ms: int
 
 
 def estimate_days_left(week: Week, fill_pct: float | None) -> float | None:
-    """Days until the tank is empty if the next days are like the last ones.
-
-    Use and supply are both read from the hours in which the fill fell or rose; a day's net use is bounded below by
-    5 % of the use, as supply may fail.
-
-    Args:
-        week: of `fill_pct`.
-        fill_pct: now.
-
-    Returns:
-        Days; None if fewer than three whole days are known, hardly anything is used, or it lasts over 45 days.
-    """
-    days = [_day_use(week.buckets[start : start + 25]) for start in range(0, len(week.buckets) - 24, 24)]
-    known = [day for day in days if day is not None]
-    if fill_pct is None or len(known) < _LEAST_DAYS:
-        return None
-    use = median(fall for fall, _ in known)
-    supply = sorted(rise for _, rise in known)[(len(known) - 1) // 5]
-    net = max(use - supply, 0.05 * use)
-    if net <= 0 or fill_pct / net > _MOST_DAYS_LEFT:
-        return None
-    return max(fill_pct, 0.0) / net
-
-
-def _day_use(hours: Sequence[Bucket]) -> tuple[float, float] | None:
-    """Percentage points that the fill fell, and rose, over a day; None if more than three hours are not known."""
-    ends = [hour.last for hour in hours if hour.last is not None]
-    if len(ends) < len(hours) - 3:
-        return None
-    steps = [later - earlier for earlier, later in pairwise(ends)]
-    return -sum(step for step in steps if step < 0), sum(step for step in steps if step > 0)
+    """Days until a tank is empty, from a week of its `fill_pct` and its fill now; None if there is no telling."""
+    return supply.estimate_days_left([hour.last for hour in week.buckets], fill_pct)
 
 
 def read_series(

@@ -200,6 +200,8 @@ def _days(evidence: Mapping[str, float | int | str | None], words: Words) -> str
     days = evidence.get("days_left")
     if not isinstance(days, (int, float)):
         return ""
+    if days < 1:
+        return words.say(", less than a day left")
     return words.count(", about %(number)s day left", ", about %(number)s days left", int(days))
 
 

@@ -11,6 +11,7 @@ from ingest_service.domain.alert import RULES
 from ingest_service.domain.places import Direction, Placement, TankShape
 from ingest_service.services.ports import Heartbeat
 from ingest_service.services.record import Arrived
+from ingest_service.text.alerts import render_alert
 from tests.unit.ingest_service.services.village import (
     HOUR,
     MINUTE,
@@ -46,6 +47,22 @@ def test_low_water_is_told_after_half_an_hour_with_its_numbers(village: Village)
     assert change.evidence["window_to_ms"] - change.evidence["window_from_ms"] == 30 * MINUTE
     assert change.evidence["samples"] == 30
     assert village.live([30.0] * 60) == []
+
+
+def test_low_water_tells_how_long_it_lasts(village: Village) -> None:
+    falls = [round(29.7 + minute / 144, 2) for minute in reversed(range(7 * 24 * 60))]  # ten points a day
+    village.now_ms += 7 * 24 * HOUR
+    village.levels(list(falls))
+    (change,) = village.judge()
+    assert told([change]) == LOW
+    assert change.evidence["days_left"] == 3.0
+    assert "dùng được khoảng 3 ngày" in render_alert(change, village.register, "vi")
+
+
+def test_nothing_is_said_of_days_when_the_use_is_not_known(village: Village) -> None:
+    (change,) = village.live([30.0] * 31)
+    assert "days_left" not in change.evidence
+    assert "ngày" not in render_alert(change, village.register, "vi")
 
 
 def test_just_above_the_threshold_is_not_low(village: Village) -> None:

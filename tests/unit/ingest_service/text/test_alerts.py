@@ -32,6 +32,7 @@ def change(
 
 
 LOW = change("tank_low", fill_pct=28.0, volume_l=840.0, days_left=5.4)
+HURRY = change("tank_low", fill_pct=28.0, volume_l=840.0, days_left=0.6)
 EMPTY = change("tank_empty", fill_pct=3.0, volume_l=90.0)
 SPAN = {"window_from_ms": AT_MS - 40 * MINUTE_MS, "window_to_ms": AT_MS}
 OVER = change("overflow", value=99.0, unit="%", **SPAN)
@@ -48,6 +49,12 @@ VECTORS = [
         "Bể Lũng Sâu 1 còn 28% (840 lít), dùng được khoảng 5 ngày. Xin dùng tiết kiệm. 23/11 17:30",
         "Be Lung Sau 1 con 28% (840 lit), dung duoc khoang 5 ngay. Xin dung tiet kiem. 23/11 17:30",
         "Tank Lũng Sâu 1 at 28% (840 L), about 5 days left. Please save water. 23/11 17:30",
+    ),
+    (
+        HURRY,
+        "Bể Lũng Sâu 1 còn 28% (840 lít), dùng chưa được một ngày. Xin dùng tiết kiệm. 23/11 17:30",
+        "Be Lung Sau 1 con 28% (840 lit), dung chua duoc mot ngay. Xin dung tiet kiem. 23/11 17:30",
+        "Tank Lũng Sâu 1 at 28% (840 L), less than a day left. Please save water. 23/11 17:30",
     ),
     (
         EMPTY,
