@@ -37,8 +37,8 @@ def open_stores(settings: Settings) -> Stores:
     """Bring the schema up to date and open both stores.
 
     Raises:
-        SettingsError: the data folder cannot be made.
-        StoreUnavailableError: the record store cannot be reached now.
+        SettingsError: the data folder cannot be made, or the InfluxDB lacks something.
+        StoreUnavailableError: the record store or the InfluxDB cannot be reached now.
         CorruptStoreError: its file cannot be read.
     """
     try:
@@ -48,8 +48,40 @@ def open_stores(settings: Settings) -> Stores:
         raise SettingsError(words) from None
     url = settings.find_records_url()
     migrate.upgrade(url)
-    history = EmbeddedObservations(settings.find_history_path(), max_bytes=settings.history_max_bytes or None)
-    return Stores(history, SqlRecords(url, rejects_max_bytes=settings.rejects_max_bytes))
+    records = SqlRecords(url, rejects_max_bytes=settings.rejects_max_bytes)
+    try:
+        return Stores(_open_history(settings, records), records)
+    except BaseException:
+        records.close()
+        raise
+
+
+def _open_history(settings: Settings, records: Records) -> Observations:
+    if settings.history == "embedded":
+        return EmbeddedObservations(settings.find_history_path(), max_bytes=settings.history_max_bytes or None)
+    from ingest_service.storage.influx import InfluxObservations  # noqa: PLC0415 - half a second that few need
+    from ingest_service.storage.influx_http import InfluxAddress, InfluxHttp  # noqa: PLC0415
+    from ingest_service.storage.influx_labels import RegisterLabels  # noqa: PLC0415
+    from ingest_service.storage.influx_setup import InfluxSetupError, prepare  # noqa: PLC0415
+
+    http = InfluxHttp(
+        InfluxAddress(
+            settings.influx_url,
+            settings.influx_bucket,
+            settings.influx_org,
+            settings.read_influx_token(),
+            settings.influx_timeout_s,
+        )
+    )
+    try:
+        prepare(http)
+    except InfluxSetupError as error:
+        http.close()
+        raise SettingsError(str(error)) from None
+    except BaseException:
+        http.close()
+        raise
+    return InfluxObservations(http, RegisterLabels(records))
 
 
 def make_clock(settings: Settings) -> Now:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -34,7 +34,13 @@ class Settings(BaseSettings):
     Attributes:
         data_dir: folder of both stores and of the embedded broker.
         records_url: SQLAlchemy address of the record store; "" is a SQLite file in `data_dir`.
-        history_max_bytes: bound of the history file, 0 for none but the disk.
+        history: where readings are kept: "embedded", a file in `data_dir`, or "influx", an InfluxDB.
+        history_max_bytes: bound of that file, 0 for none but the disk.
+        influx_url: InfluxDB 2.5 or later, or 1.8; e.g. http://127.0.0.1:8086.
+        influx_org: its organisation; 1.8 has none.
+        influx_bucket: "database/retention-policy"; on InfluxDB 2 a bucket of that name.
+        influx_timeout_s: how long its answers may take before packs are put off.
+        influx_token_file: file whose first line is the token; on 1.8 it reads user:password; unset for none.
         rejects_max_bytes: room for messages that could not be understood; beyond it the oldest are dropped.
         broker_host: MQTT 5 broker; "" starts one inside `run`.
         broker_port: its port.
@@ -57,6 +63,12 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("var")
     records_url: Annotated[str, AfterValidator(_address)] = ""
+    history: Literal["embedded", "influx"] = "embedded"
+    influx_url: str = Field(default="", pattern=r"^(https?://[^\s/]+/?)?$")
+    influx_org: str = "-"
+    influx_bucket: str = Field(default="monuoc/raw", pattern=r"^[^\s/\"'\\]+(/[^\s/\"'\\]+)?$")
+    influx_timeout_s: float = Field(default=10, ge=0.1, le=300)
+    influx_token_file: Readable = None
     history_max_bytes: int = Field(default=0, ge=0)
     rejects_max_bytes: int = Field(default=256 * 2**20, ge=2**20)
     broker_host: str = ""
@@ -80,6 +92,12 @@ class Settings(BaseSettings):
     clock_real_origin_ms: int = Field(default=0, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    @model_validator(mode="after")
+    def _name_influx(self) -> "Settings":
+        if self.history == "influx" and not self.influx_url:
+            raise ValueError("MONUOC_HISTORY=influx needs MONUOC_INFLUX_URL, e.g. http://127.0.0.1:8086")
+        return self
+
     def find_records_url(self) -> str:
         """SQLAlchemy address of the record store."""
         return self.records_url or f"sqlite:///{self.data_dir.absolute() / 'records.sqlite3'}"
@@ -90,9 +108,15 @@ class Settings(BaseSettings):
 
     def read_broker_password(self) -> str:
         """First line of the password's file, "" without one."""
-        if self.broker_password_file is None:
-            return ""
-        return self.broker_password_file.read_text(encoding="utf-8").partition("\n")[0].strip()
+        return _first_line(self.broker_password_file)
+
+    def read_influx_token(self) -> str:
+        """First line of the token's file, "" without one."""
+        return _first_line(self.influx_token_file)
+
+
+def _first_line(path: Path | None) -> str:
+    return "" if path is None else path.read_text(encoding="utf-8").partition("\n")[0].strip()
 
 
 def load_settings() -> Settings:
@@ -102,6 +126,8 @@ def load_settings() -> Settings:
     except ValidationError as error:
         faults = [
             f"  MONUOC_{'_'.join(map(str, fault['loc'])).upper()}={fault['input']!r}: {fault['msg']}"
+            if fault["loc"]
+            else f"  {fault['msg']}"
             for fault in error.errors()
         ]
         raise SettingsError("\n".join(["the settings are wrong:", *faults])) from None

@@ -8,8 +8,16 @@ from typing import NamedTuple
 
 from ingest_service.mqtt import translate
 from ingest_service.mqtt.connection import Message
-from ingest_service.services.ports import Heartbeat, Now, Observations, Records, Reject, StoreUnavailableError
-from ingest_service.services.record import Arrived, Recorded, Recorder
+from ingest_service.services.ports import (
+    Heartbeat,
+    Now,
+    Observations,
+    PointsRefusedError,
+    Records,
+    Reject,
+    StoreUnavailableError,
+)
+from ingest_service.services.record import Arrived, Recorded, Recorder, Refused
 
 _MAX_ID_BYTES = 64
 _MAX_READINGS = 250_000
@@ -146,6 +154,9 @@ class Intake:
                 recorded = recorder.record(batch.runs, batch.received_ms)
                 if recorded.points:
                     self._observations.write(recorded.points)
+            except PointsRefusedError as error:
+                recorder.forget()
+                recorded.refused += _blame(batch.runs, recorder, error)
             except StoreUnavailableError:
                 recorder.forget()
                 raise
@@ -178,6 +189,17 @@ def _read_id(message: Message) -> str | None:
     if len(message.correlation) > _MAX_ID_BYTES or not message.correlation.isascii():
         raise translate.PackError("bad_correlation", repr(message.correlation[:80]))
     return message.correlation.decode("ascii")
+
+
+def _blame(runs: Sequence[Arrived], recorder: Recorder, error: PointsRefusedError) -> list[Refused]:
+    """The runs from which the points came that the store refused."""
+    blamed = []
+    refused = [(points.key, set(points.at_ms), words) for points, words in error.refused]
+    for number, run in enumerate(runs):
+        keys = recorder.keys_of(run)
+        words = {words for key, at_ms, words in refused if key in keys and not at_ms.isdisjoint(run.at_ms)}
+        blamed += [Refused(number, "store_refused", one) for one in sorted(words)]
+    return blamed
 
 
 def _settle(batch: _Batch, recorded: Recorded) -> None:

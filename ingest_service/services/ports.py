@@ -68,6 +68,21 @@ class StoreUnavailableError(Exception):
     """The store cannot take anything now (down, full, slow). Try again; answer nobody."""
 
 
+class PointsRefusedError(Exception):
+    """The store will never take some of the points as they are; all others of the call are stored durably.
+
+    Attributes:
+        refused: those points, each run with the store's own words.
+    """
+
+    def __init__(self, refused: Sequence[tuple[Points, str]]) -> None:
+        points, words = refused[0]
+        super().__init__(
+            f"the store refuses {sum(len(run.at_ms) for run, _ in refused)} points ({points.key}: {words})"
+        )
+        self.refused = refused
+
+
 class Observations(Protocol):
     """History of observations. A point's identity is (series, instant); writing it again overwrites it.
 
@@ -75,7 +90,11 @@ class Observations(Protocol):
     """
 
     def write(self, batch: Sequence[Points]) -> None:
-        """Store all of it durably before returning: all or nothing as seen by a reader is not promised."""
+        """Store all of it durably before returning: all or nothing as seen by a reader is not promised.
+
+        Raises:
+            PointsRefusedError: some of it cannot ever be stored as it is; the rest was.
+        """
 
     def latest(self, keys: Iterable[SeriesKey]) -> dict[SeriesKey, Observation]:
         """Newest observation of each series; a series with none is absent."""

@@ -16,6 +16,7 @@ EARLIEST_MS: Final = 1_704_067_200_000
 
 _AHEAD_MS: Final = 5 * 60_000
 _MOST_SERIES: Final = 20_000
+_DERIVED: Final = ("level_m", "volume_l", "fill_pct")
 
 
 @dataclass(slots=True)
@@ -103,6 +104,12 @@ class Recorder:
             self.forget()
             raise
         return recorded
+
+    def keys_of(self, run: Arrived) -> set[SeriesKey]:
+        """Every series that readings of a run may go to."""
+        gauges = self._gauges.of(run.node, run.channel) or ()
+        derived = {SeriesKey(gauge.asset, name) for gauge in gauges if gauge.level is not None for name in _DERIVED}
+        return derived | {SeriesKey(gauge.asset, gauge.quantity) for gauge in gauges}
 
     def _record_run(self, run: Arrived, latest_ms: int) -> Iterator[tuple[str, str]]:
         gauges = self._gauges.of(run.node, run.channel) if self._gauges.has_node(run.node) else None

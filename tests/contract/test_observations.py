@@ -3,6 +3,7 @@
 import multiprocessing
 import sqlite3
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,19 +13,39 @@ from hypothesis import strategies as st
 
 from ingest_service.services.ports import Bucket, Observation, Observations, Points, SeriesKey
 from ingest_service.storage.embedded import EmbeddedObservations
+from ingest_service.storage.influx import InfluxObservations
+from ingest_service.storage.influx_http import InfluxAddress, InfluxHttp
+from ingest_service.storage.influx_lines import Label
+from ingest_service.storage.influx_setup import prepare
+from tests.support.influx import Influx
 
 LEVEL = SeriesKey("be-1", "level_m")
 FLOW = SeriesKey("be-1", "flow_lpm")
 Open = Callable[[], Observations]
 
 
-@pytest.fixture(params=["embedded"])
+@pytest.fixture(scope="module")
+def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
+    with Influx(tmp_path_factory.mktemp("influx")) as server:
+        yield server
+
+
+def open_influx(url: str, bucket: str) -> InfluxObservations:
+    http = InfluxHttp(InfluxAddress(url, bucket))
+    prepare(http)
+    labels = {"be-1": Label("lung sau", "tank")}
+    return InfluxObservations(http, lambda: labels)
+
+
+@pytest.fixture(params=["embedded", "influx"])
 def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens the same store again, as another process would."""
     opened: list[Observations] = []
+    url = request.getfixturevalue("influx").url if request.param == "influx" else ""
+    bucket = f"test-{uuid.uuid4().hex}/raw"
 
     def open_store() -> Observations:
-        opened.append(EmbeddedObservations(tmp_path / "data" / "history.sqlite3"))
+        opened.append(open_influx(url, bucket) if url else EmbeddedObservations(tmp_path / "data" / "history.sqlite3"))
         return opened[-1]
 
     yield open_store
@@ -114,8 +135,10 @@ def test_names_in_any_letters_are_kept_apart(store: Observations) -> None:
     assert store.latest(keys) == {key: Observation(n, float(n), 1) for n, key in enumerate(keys)}
 
 
+# Neighbours that meet, and the ends of what every store can hold (InfluxDB ends in 2262).
+instants = st.integers(0, 10**7) | st.sampled_from([10**12, 9 * 10**12])
 points = st.dictionaries(
-    st.integers(0, 10**13), st.tuples(st.none() | st.floats(-1e12, 1e12), st.sampled_from([1, 2, 3, 4, 9])), max_size=20
+    instants, st.tuples(st.none() | st.floats(-1e12, 1e12), st.sampled_from([1, 2, 3, 4, 9])), max_size=20
 )
 
 

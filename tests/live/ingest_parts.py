@@ -15,9 +15,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from ingest_service.services.ports import Points, SeriesKey
+from ingest_service.services.ports import Observations, Points, SeriesKey
 from ingest_service.storage import migrate
 from ingest_service.storage.embedded import EmbeddedObservations
+from ingest_service.storage.influx import InfluxObservations
+from ingest_service.storage.influx_http import InfluxAddress, InfluxHttp
+from ingest_service.storage.influx_labels import RegisterLabels
 from ingest_service.storage.places_file import EXAMPLE, read_places
 from ingest_service.storage.records import SqlRecords
 from tests.support.wait import until
@@ -43,7 +46,13 @@ class Server:
         url = f"sqlite:///{folder}/records.sqlite3"
         migrate.upgrade(url)
         self.records = SqlRecords(url)
-        self.history = EmbeddedObservations(folder / "history.sqlite3")
+        self.history = self._open_history(settings.get("influx_url", ""))
+
+    def _open_history(self, influx_url: str) -> Observations:
+        if not influx_url:
+            return EmbeddedObservations(self.folder / "history.sqlite3")
+        self._env["MONUOC_HISTORY"] = "influx"
+        return InfluxObservations(InfluxHttp(InfluxAddress(influx_url, "monuoc/raw")), RegisterLabels(self.records))
 
     def load_places(self) -> None:
         self.records.replace_register(read_places(EXAMPLE))
