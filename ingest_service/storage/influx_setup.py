@@ -54,7 +54,7 @@ def _ask(http: InfluxHttp, words: str, *, in_bucket: bool = False) -> Reply:
     if fault := _fault(reply):
         raise InfluxSetupError(
             f"{http.address.url} answers `{words}` with: {fault}; put the token of a user who may read"
-            f" {http.address.database} into the file that MONUOC_INFLUX_TOKEN_FILE names (on 1.8 it reads user:password)"
+            f" {http.address.database} into the file that MONUOC_INFLUX_TOKEN_FILE names (on 1.8: user:password)"
         )
     return reply
 

@@ -1,5 +1,6 @@
 """`listen` with a real InfluxDB as its history: kills, slow answers, points that it refuses, what it lacks."""
 
+import json
 import random
 import subprocess
 import threading
@@ -115,10 +116,9 @@ def test_what_influx_refuses_is_kept_and_hurts_nobody(influx: Influx, mosquitto:
         [(_, reject)] = server.records.rejects()
         assert (reject.payload, reject.reason) == (poison, "store_refused")
         assert "field type conflict" in reject.detail
-        influx.ask("drop series from observation where asset = 'foreign'", database="monuoc")
-        influx.kill()  # the types of a shard's fields are forgotten when it is opened empty
-        influx.start()
-        until(lambda: server.command("retry-rejects").startswith("1 of 1 taken in"), 10)
+        [shards] = json.loads(influx.ask("show shards"))["results"][0]["series"]
+        influx.ask(f"drop shard {min(shards['values'], key=lambda row: str(row[5]))[0]}")  # the oldest, to mend it
+        assert server.command("retry-rejects").startswith("1 of 1 taken in")
         assert flow(server).value[0] == 5.0
 
 
@@ -202,7 +202,7 @@ def test_what_is_missing_is_said_or_made(tmp_path: Path) -> None:
         for wrong in ("", "chief:wrong", "nobody:pw"):
             with pytest.raises(InfluxSetupError, match="MONUOC_INFLUX_TOKEN_FILE"):
                 try_token(wrong)
-        with pytest.raises(InfluxSetupError, match='run: create database "monuoc" with duration inf .* name "raw"'):
+        with pytest.raises(InfluxSetupError, match=r'run: create database "monuoc" with .* name "raw"'):
             try_token("reader:pw")
         try_token("chief:pw")
         try_token("chief:pw")

@@ -62,12 +62,12 @@ class Influx:
 
     def ask(self, words: str, user: str = "", database: str = "") -> str:
         """What an InfluxQL statement yields, as its JSON text, whatever its status."""
-        fields = {"q": words, "db": database, "epoch": "ms"}
-        if user:
-            fields["u"], _, fields["p"] = user.partition(":")
-        data = urllib.parse.urlencode(fields).encode()
+        data = urllib.parse.urlencode({"q": words, "db": database, "epoch": "ms"}).encode()
+        headers = {"Authorization": f"Token {user}"} if user else {}
         try:
-            with urllib.request.urlopen(f"{self.url}/query", data, timeout=10) as reply:
+            with urllib.request.urlopen(
+                urllib.request.Request(f"{self.url}/query", data, headers), timeout=10
+            ) as reply:
                 return str(reply.read().decode())
         except urllib.error.HTTPError as error:
             with error:
