@@ -4,7 +4,7 @@ The worker is pinned to one core; broker, sender and collector of answers have t
 stopped while the broker's queue is filled, then let go: what is measured is the worker alone.
 """
 
-# ruff: noqa: ARG002, FBT001 - a store that keeps nothing has the arguments of its port
+# ruff: noqa: ARG002 - a store that keeps nothing has the arguments of its port
 
 import json
 import multiprocessing
@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,11 +31,16 @@ from ingest_service.mqtt.connection import BrokerAddress, Connection
 from ingest_service.mqtt.intake import Intake
 from ingest_service.mqtt.listener import Listener
 from ingest_service.mqtt.metrics import ListenFigures
-from ingest_service.services.ports import Bucket, Observation, Points, SeriesKey
+from ingest_service.services.ports import Bucket, Observation, Observations, Points, SeriesKey
 from ingest_service.storage import migrate
 from ingest_service.storage.embedded import EmbeddedObservations
+from ingest_service.storage.influx import InfluxObservations
+from ingest_service.storage.influx_http import InfluxAddress, InfluxHttp
+from ingest_service.storage.influx_labels import RegisterLabels
+from ingest_service.storage.influx_setup import prepare
 from ingest_service.storage.records import SqlRecords
 from tests.support.broker import Mosquitto
+from tests.support.influx import Influx
 from tests.support.wait import until
 
 GATEWAYS, NODES = 50, 4
@@ -78,15 +84,18 @@ def run() -> dict[str, object]:
     backlog, live = make_backlog(), make_live(0, LIVE_ROUNDS)
     readings = len(backlog) * FRAMES_PER_PACK * len(CHANNELS)
     figures: dict[str, object] = {}
-    for name, packs, count, null, target in (
-        ("backlog_readings_per_s", backlog, readings, False, 150_000),
-        ("backlog_null_store_readings_per_s", backlog, readings, True, 300_000),
-        ("live_packs_of_four_per_s", live, len(live), False, 6_000),
+    for name, packs, count, store, target in (
+        ("backlog_readings_per_s", backlog, readings, "embedded", 150_000),
+        ("backlog_null_store_readings_per_s", backlog, readings, "null", 300_000),
+        ("backlog_influx_1_8_readings_per_s", backlog, readings, "influx", None),
+        ("live_packs_of_four_per_s", live, len(live), "embedded", 6_000),
+        ("live_influx_1_8_packs_of_four_per_s", live, len(live), "influx", None),
     ):
-        wall_s, cpu_s = drain(packs, null=null)
+        wall_s, cpu_s = drain(packs, store)
         figures[name] = round(count / wall_s)
         figures[f"{name}_by_cpu_time"] = round(count / cpu_s)
-        figures[f"{name}_target"] = target
+        if target:
+            figures[f"{name}_target"] = target
     figures |= measure_latency()
     return figures
 
@@ -94,9 +103,10 @@ def run() -> dict[str, object]:
 class Worker:
     """One listener on core 0, in a folder of its own."""
 
-    def __init__(self, folder: Path, port: int, *, null: bool) -> None:
+    def __init__(self, folder: Path, port: int, store: str = "embedded") -> None:
+        """`store` is "embedded", "null" or the address of an InfluxDB."""
         context = multiprocessing.get_context("spawn")
-        self.process = context.Process(target=work, args=(folder, port, null), daemon=True)
+        self.process = context.Process(target=work, args=(folder, port, store), daemon=True)
         self.process.start()
         until((folder / "ready").exists, 20, "for the worker to subscribe")
 
@@ -108,13 +118,13 @@ class Worker:
         os.kill(self.process.pid or 0, number)
 
 
-def work(folder: Path, port: int, null: bool) -> None:
+def work(folder: Path, port: int, kind: str) -> None:
     os.sched_setaffinity(0, {0})
     url = f"sqlite:///{folder}/records.sqlite3"
     migrate.upgrade(url)
     records = SqlRecords(url)
     records.replace_register(make_register())
-    store = NullObservations() if null else EmbeddedObservations(folder / "history.sqlite3")
+    store = open_history(folder, kind, records)
     connection = Connection(
         BrokerAddress("127.0.0.1", port, window=2000), (translate.DATA_FILTER, translate.STATUS_FILTER)
     )
@@ -126,6 +136,16 @@ def work(folder: Path, port: int, null: bool) -> None:
         return False
 
     listener.run(stopping)
+
+
+def open_history(folder: Path, kind: str, records: SqlRecords) -> Observations:
+    if kind == "null":
+        return NullObservations()
+    if kind == "embedded":
+        return EmbeddedObservations(folder / "history.sqlite3")
+    http = InfluxHttp(InfluxAddress(kind, "monuoc/raw"))
+    prepare(http)
+    return InfluxObservations(http, RegisterLabels(records))
 
 
 class Sender:
@@ -161,10 +181,14 @@ class Sender:
         self._client.loop_stop()
 
 
-def drain(packs: Sequence[Sent], *, null: bool) -> tuple[float, float]:
-    """Seconds of the clock and of the processor until all packs that wait in the broker are answered."""
-    with tempfile.TemporaryDirectory() as name, Mosquitto(Path(name)) as broker:
-        worker, sender = Worker(Path(name), broker.port, null=null), Sender(broker.port)
+def drain(packs: Sequence[Sent], store: str) -> tuple[float, float]:
+    """Seconds of the clock and of the worker's processor until all packs that wait in the broker are answered."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        broker = stack.enter_context(Mosquitto(folder))
+        if store == "influx":
+            store = stack.enter_context(Influx(folder / "influx")).url
+        worker, sender = Worker(folder, broker.port, store), Sender(broker.port)
         worker.signal(signal.SIGSTOP)
         sent = [sender.publish(*pack) for pack in packs]
         until(lambda: all(one.is_published() for one in sent[-1000:]), 60, "for the broker to take all")
@@ -186,7 +210,7 @@ def stop(worker: Worker, sender: Sender) -> None:
 def measure_latency() -> dict[str, object]:
     packs = make_live(LIVE_ROUNDS, LATENCY_S * LATENCY_RATE // (GATEWAYS * NODES))
     with tempfile.TemporaryDirectory() as name, Mosquitto(Path(name)) as broker:
-        worker, sender = Worker(Path(name), broker.port, null=False), Sender(broker.port)
+        worker, sender = Worker(Path(name), broker.port), Sender(broker.port)
         began_s, cpu_s = time.perf_counter(), worker.cpu_s()
         sent_s: dict[str, float] = {}
         for number, pack in enumerate(packs):

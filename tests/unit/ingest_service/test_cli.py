@@ -137,6 +137,17 @@ def test_wrong_settings_are_named_all_at_once(
     assert "there is no file /nowhere/secret" in said
 
 
+def test_influx_as_history_needs_its_address_and_has_to_answer(
+    environment: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONUOC_HISTORY", "influx")
+    assert cli.main(["rejects"]) == 2
+    assert "MONUOC_HISTORY=influx needs MONUOC_INFLUX_URL" in capsys.readouterr().err
+    monkeypatch.setenv("MONUOC_INFLUX_URL", "http://127.0.0.1:9")
+    assert cli.main(["rejects"]) == 2
+    assert "http://127.0.0.1:9" in capsys.readouterr().err
+
+
 def test_a_store_that_is_no_database_is_named_with_the_mend(
     environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
