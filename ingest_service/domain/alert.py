@@ -6,6 +6,7 @@ computed, live, late or after a restart, it is the same, and where nothing is he
 """
 
 import json
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -27,6 +28,8 @@ _LOUDNESS: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
 _LOCAL_MS: Final = 7 * HOUR_MS  # Viet Nam, no summer time
 _DRY_MONTHS: Final = frozenset({11, 12, 1, 2, 3, 4})
 _COVERED: Final = 0.7
+_OVERRIDES: Final = ("clear_at", "raise_for_min", "clear_for_min")
+_LONGEST: Final = {"min": 7 * 24 * 60.0, "h": 7 * 24.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,18 @@ class Rule:
         the dry season unless there is an own "dry_raise_at".
 
         Raises:
-            ValueError: a key that this rule does not know.
+            ValueError: a key that this rule does not know, a negative number, or a time longer than a week.
         """
         if not overrides:
             return self
-        if unknown := set(overrides) - set(self.limits) - {"clear_at", "raise_for_min", "clear_for_min"}:
-            raise ValueError(f"rule {self.key} has no number {', '.join(sorted(unknown))}")
+        known = [*self.limits, *(name for name in _OVERRIDES if name not in self.limits)]
+        for name, number in overrides.items():
+            if name not in known:
+                raise ValueError(f"rule {self.key} has no number {name}; it has {', '.join(known)}")
+            most = _LONGEST.get(name.rpartition("_")[2], math.inf)
+            if not (math.isfinite(number) and 0 <= number <= most):
+                words = "0 or more" if most == math.inf else f"from 0 to {most:g}"
+                raise ValueError(f"{name} of rule {self.key} is {number:g}: it must be {words}")
         limits = dict(self.limits) | dict(overrides)
         if "raise_at" in overrides and "dry_raise_at" in limits and "dry_raise_at" not in overrides:
             limits["dry_raise_at"] = overrides["raise_at"]

@@ -201,6 +201,18 @@ def test_a_probe_that_sees_nothing_believable_is_told(village: Village) -> None:
     assert told(village.live([70.0] * 40)) == [("range", "t1", "cleared")]
 
 
+def test_a_rule_that_need_not_wait_decides_at_once(tmp_path: Path) -> None:
+    at_once = {"raise_for_min": 0.0, "clear_for_min": 0.0}
+    rules = ("tank_low", "tank_empty", "overflow", "range", "stuck")
+    village = Village(tmp_path, make_register(thresholds=dict.fromkeys(rules, at_once)))
+    assert told(village.live([31.0, 30.0])) == LOW
+    assert told(village.live([30.0 + minute for minute in range(25)])) == [("tank_low", "t1", "cleared")]
+    village.now_ms += MINUTE
+    village.receive(make_level(village.now_ms, 175.0, 2))
+    assert told(village.judge()) == [("range", "t1", "raised")]
+    village.close()
+
+
 def test_a_probe_that_repeats_itself_half_a_day_is_stuck(village: Village) -> None:
     rng = random.Random(3)
     village.now_ms += 13 * HOUR
