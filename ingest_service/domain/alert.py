@@ -21,6 +21,9 @@ Evidence = Mapping[str, float | int | str | None]
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
+REMOVED: Final = "removed"
+"""Reason of a change that closes an alert because its asset or device is no longer in the register."""
+
 LATE_MS: Final = HOUR_MS
 """Readings older than this when they are judged wake nobody."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from ingest_service.domain.alert import REMOVED
 from ingest_service.domain.catalogue import QUANTITIES
 from ingest_service.domain.places import Asset, Contact, Place, Register
 from ingest_service.services.ports import AlertChange
@@ -37,6 +38,8 @@ _CLEARED: Final = {
     "offline": mark("RESOLVED: %(device)s is back online. %(at)s"),
 }
 
+_CLOSED: Final = mark("CLOSED: %(device)s is no longer watched. %(at)s")
+
 _TITLES: Final = {
     "tank_low": mark("Water low"),
     "tank_empty": mark("Empty"),
@@ -68,6 +71,8 @@ def render_alert(
     words = speak(language)
     messages = _CLEARED if change.state == "cleared" else _RAISED
     message = messages.get(f"{change.rule}:{change.reason}") or messages.get(change.rule)
+    if change.reason == REMOVED:
+        message = _CLOSED
     values = _values(change, register, words, name_letters)
     if not phones:
         values["call"] = ""

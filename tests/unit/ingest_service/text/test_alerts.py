@@ -41,6 +41,7 @@ STUCK = change("stuck", reason="still_though_flowing", **HALF_DAY)
 STILL = change("stuck", reason="identical", **HALF_DAY)
 RANGE = change("range", value=0.8, unit="share")
 GONE = change("offline", "gateway:gw", last_heard_ms=AT_MS - 35 * MINUTE_MS)
+CLOSED = change("tank_low", "be-cu", state="cleared", reason="removed")
 BACK = change("tank_low", state="cleared", fill_pct=46.0, volume_l=1380.0)
 
 VECTORS = [
@@ -55,6 +56,12 @@ VECTORS = [
         "Bể Lũng Sâu 1 còn 28% (840 lít), dùng chưa được một ngày. Xin dùng tiết kiệm. 23/11 17:30",
         "Be Lung Sau 1 con 28% (840 lit), dung chua duoc mot ngay. Xin dung tiet kiem. 23/11 17:30",
         "Tank Lũng Sâu 1 at 28% (840 L), less than a day left. Please save water. 23/11 17:30",
+    ),
+    (
+        CLOSED,
+        "ĐÃ ĐÓNG: be-cu không còn được theo dõi. 23/11 17:30",
+        "DA DONG: be-cu khong con duoc theo doi. 23/11 17:30",
+        "CLOSED: be-cu is no longer watched. 23/11 17:30",
     ),
     (
         EMPTY,
