@@ -10,6 +10,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
@@ -28,7 +29,7 @@ LATE_MS: Final = HOUR_MS
 """Readings older than this when they are judged wake nobody."""
 
 _LOUDNESS: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
-_LOCAL_MS: Final = 7 * HOUR_MS  # Viet Nam, no summer time
+_LOCAL: Final = timezone(timedelta(hours=7))  # Viet Nam, no summer time
 _DRY_MONTHS: Final = frozenset({11, 12, 1, 2, 3, 4})
 _COVERED: Final = 0.7
 _OVERRIDES: Final = ("clear_at", "raise_for_min", "clear_for_min")
@@ -152,16 +153,7 @@ def look_back_ms(rules: Sequence[Rule], interval_ms: float) -> int:
 
 def is_dry_season(at_ms: int) -> bool:
     """Whether an instant lies in November to April by local time."""
-    return _month((at_ms + _LOCAL_MS) // (24 * HOUR_MS)) in _DRY_MONTHS
-
-
-def _month(day: int) -> int:
-    """Month 1 to 12 of a day counted from 1970-01-01 (civil calendar; years begin in March while it is computed)."""
-    day_of_era = (day + 719_468) % 146_097
-    year = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
-    day_of_year = day_of_era - (365 * year + year // 4 - year // 100)
-    month = (5 * day_of_year + 2) // 153
-    return month + 3 if month < 10 else month - 9
+    return datetime.fromtimestamp(at_ms / 1000, _LOCAL).month in _DRY_MONTHS
 
 
 class Verdict(NamedTuple):
