@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -230,11 +230,22 @@ class Spool:
             max_readings: bound of the sum of their readings.
             exclude: ids to leave out (under way).
         """
+        return self._read(lambda table, out: table.read_oldest(after_id, max_readings, out), exclude)
+
+    def read_newest(self, exclude: Collection[int]) -> list[Stored]:
+        """The newest committed frame of each node among the last 2000 frames, newest first.
+
+        Args:
+            exclude: ids to leave out (under way); of such a frame's node nothing older is given instead.
+        """
+        return self._read(lambda table, out: table.read_newest(out), exclude)
+
+    def _read(self, ask: Callable[[Table, Collection[int]], list[Stored]], exclude: Collection[int]) -> list[Stored]:
         with self._lock:
             out = self._waiting.forgotten.union(exclude)
         with self._table_lock:
             try:
-                return self._table.read_oldest(after_id, max_readings, out)
+                return ask(self._table, out)
             except sqlite3.Error as error:
                 self._stumble(error)
         return []

@@ -10,6 +10,7 @@ from gateway.spool.entry import Counters, Entry, Limits, Stored
 from gateway.spool.thin import thin, used_bytes
 
 _STATE: Final = "state:"
+_NEWEST_AMONG: Final = 2000
 _OF_BOOT: Final = "(SELECT number FROM boot WHERE id = :boot)"
 _RESTAMP: Final = (
     f"UPDATE entry SET at_ms = mono_ms + :offset, stamp = {file.BELIEVED}"  # noqa: S608 - constants only
@@ -112,6 +113,14 @@ class Table:
                 break
             found.append(Stored(entry_id, at_ms, stamp == file.BELIEVED, body, readings))
         return found
+
+    def read_newest(self, exclude: Collection[int]) -> list[Stored]:
+        """The newest frame of each node, newest first; see `Spool.read_newest`."""
+        query = "SELECT id, at_ms, stamp, body, readings, node FROM entry WHERE stamp > 0 ORDER BY id DESC LIMIT ?"
+        newest: dict[str, Stored] = {}
+        for entry_id, at_ms, stamp, body, readings, node in self._db.execute(query, (_NEWEST_AMONG,)):
+            newest.setdefault(node, Stored(entry_id, at_ms, stamp == file.BELIEVED, body, readings))
+        return [stored for stored in newest.values() if stored.id not in exclude]
 
     def read_state(self) -> dict[str, str]:
         """Saved words by key."""
