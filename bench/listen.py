@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sqlite3
 import statistics
 import tempfile
 import time
@@ -83,10 +84,12 @@ def run() -> dict[str, object]:
         ("backlog_null_store_readings_per_s", backlog, readings, True, 300_000),
         ("live_packs_of_four_per_s", live, len(live), False, 6_000),
     ):
-        wall_s, cpu_s = drain(packs, null=null)
+        wall_s, cpu_s, bare_s = drain(packs, null=null)
         figures[name] = round(count / wall_s)
         figures[f"{name}_by_cpu_time"] = round(count / cpu_s)
         figures[f"{name}_target"] = target
+        if not null:
+            figures[f"{name}_share_of_bare_sqlite"] = round(bare_s / cpu_s, 2)
     figures |= measure_latency()
     return figures
 
@@ -161,8 +164,8 @@ class Sender:
         self._client.loop_stop()
 
 
-def drain(packs: Sequence[Sent], *, null: bool) -> tuple[float, float]:
-    """Seconds of the clock and of the processor until all packs that wait in the broker are answered."""
+def drain(packs: Sequence[Sent], *, null: bool) -> tuple[float, float, float]:
+    """Seconds until all packs waiting in the broker are answered: by the clock, of the processor; and of a bare store."""
     with tempfile.TemporaryDirectory() as name, Mosquitto(Path(name)) as broker:
         worker, sender = Worker(Path(name), broker.port, null=null), Sender(broker.port)
         worker.signal(signal.SIGSTOP)
@@ -174,7 +177,30 @@ def drain(packs: Sequence[Sent], *, null: bool) -> tuple[float, float]:
         wall_s, cpu_s = max(sender.at_s.values()) - began_s, worker.cpu_s() - cpu_s
         assert not sender.refused, sender.refused
         stop(worker, sender)
-    return wall_s, cpu_s
+        bare_s = 0.0 if null else store_bare(Path(name))
+    return wall_s, cpu_s, bare_s
+
+
+def store_bare(folder: Path) -> float:
+    """Processor seconds to put the same rows into the same table with nothing around it: the limit of any worker."""
+    db = sqlite3.connect(folder / "history.sqlite3", isolation_level=None)
+    (schema,) = db.execute("select sql from sqlite_master where name = 'points'").fetchone()
+    rows = db.execute(
+        "select series_id, at_ms, value, qc from points order by at_ms / 7500000, series_id, at_ms"
+    ).fetchall()
+    db.close()
+    bare = sqlite3.connect(folder / "bare.sqlite3", isolation_level=None)
+    bare.executescript(
+        f"pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 10000; {schema}"
+    )
+    began_s = time.process_time()
+    for first in range(0, len(rows), 10_000):
+        bare.execute("begin")
+        bare.executemany("insert into points values (?, ?, ?, ?)", rows[first : first + 10_000])
+        bare.execute("commit")
+    took_s = time.process_time() - began_s
+    bare.close()
+    return took_s
 
 
 def stop(worker: Worker, sender: Sender) -> None:
