@@ -165,7 +165,7 @@ class Sender:
 
 
 def drain(packs: Sequence[Sent], *, null: bool) -> tuple[float, float, float]:
-    """Seconds until all packs waiting in the broker are answered: by the clock, of the processor; and of a bare store."""
+    """Seconds until all waiting packs are answered, by the clock and of the processor; those of a bare store."""
     with tempfile.TemporaryDirectory() as name, Mosquitto(Path(name)) as broker:
         worker, sender = Worker(Path(name), broker.port, null=null), Sender(broker.port)
         worker.signal(signal.SIGSTOP)
