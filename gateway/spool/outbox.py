@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.spool import file
 from gateway.spool.entry import Counters, Entry, Limits, Stored
-from gateway.spool.table import Batch, Table
+from gateway.spool.table import Batch, Found, Table
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +80,7 @@ class Spool:
     def append(self, entry: Entry, state: Mapping[str, str]) -> None:
         """Take a frame, with what the caller wants to read back after a restart.
 
-        Args:
-            entry: the frame.
-            state: words by key; saved in the same commit as the frame; other keys stay.
+        `state` is words by key, saved in the same commit as the frame; other keys stay.
         """
         with self._lock:
             entries = self._waiting.entries
@@ -157,7 +155,9 @@ class Spool:
     def _snapshot(self) -> Batch:
         waiting = self._waiting
         changed = {key: value for key, value in waiting.state.items() if self._state.get(key) != value}
-        return replace(waiting, entries=dict(waiting.entries), state=changed, forgotten=set(waiting.forgotten))
+        forgotten, damaged = set(waiting.forgotten), set(waiting.damaged)
+        entries = dict(waiting.entries)
+        return replace(waiting, entries=entries, state=changed, forgotten=forgotten, damaged=damaged)
 
     def _settle(self, batch: Batch, counters: Counters) -> None:
         """Strike from what waits all that was written, and offer the new frames to the relay."""
@@ -172,6 +172,7 @@ class Spool:
         self._state.update(batch.state)
         waiting.state = {key: value for key, value in waiting.state.items() if self._state.get(key) != value}
         waiting.forgotten -= batch.forgotten
+        waiting.damaged -= batch.damaged
         waiting.restamp = None if waiting.restamp == batch.restamp else waiting.restamp
         waiting.release = None if waiting.release == batch.release else waiting.release
         self._due_s = None
@@ -240,15 +241,21 @@ class Spool:
         """
         return self._read(lambda table, out: table.read_newest(out), exclude)
 
-    def _read(self, ask: Callable[[Table, Collection[int]], list[Stored]], exclude: Collection[int]) -> list[Stored]:
+    def _read(self, ask: Callable[[Table, Collection[int]], Found], exclude: Collection[int]) -> list[Stored]:
         with self._lock:
             out = self._waiting.forgotten.union(exclude)
         with self._table_lock:
             try:
-                return ask(self._table, out)
+                found = ask(self._table, out)
             except sqlite3.Error as error:
                 self._stumble(error)
-        return []
+                return []
+        with self._lock:
+            if new := found.damaged - self._waiting.damaged:
+                log.error("%d rows of the spool have changed on disk: set aside in its table `damaged`", len(new))
+                self._waiting.damaged |= new
+                self._schedule(0.0)
+        return found.frames
 
     def forget(self, ids: Iterable[int]) -> None:
         """The server has answered for these: delete them with the next commit. Unknown ids do no harm."""
