@@ -21,6 +21,7 @@ _RAISED: Final = {
     "overflow": mark(
         "%(tank)s overflowing for %(minutes)s min (%(fill)s). Close the inlet or check the float valve. %(at)s"
     ),
+    "overflow:rain": mark("%(tank)s full of rain water for %(minutes)s min (%(fill)s). Let the rest run off. %(at)s"),
     "stuck": mark(
         "Level sensor %(tank)s unchanged %(hours)s h although water is flowing. Check probe and cable. %(at)s"
     ),
@@ -70,7 +71,7 @@ def render_alert(
     """
     words = speak(language)
     messages = _CLEARED if change.state == "cleared" else _RAISED
-    message = messages.get(f"{change.rule}:{change.reason}") or messages.get(change.rule)
+    message = messages.get(f"{change.rule}:{_shade(change, register)}") or messages.get(change.rule)
     if change.reason == REMOVED:
         message = _CLOSED
     values = _values(change, register, words, name_letters)
@@ -79,6 +80,13 @@ def render_alert(
     if message is None:
         return words.say("Alert %(rule)s: %(tank)s. %(at)s", rule=change.rule, **values)
     return _capital(words.say(message, **values))
+
+
+def _shade(change: AlertChange, register: Register) -> str:
+    """What makes one alert of a rule another thing to people: where overflowing rain water is no fault, else why."""
+    asset = register.assets.get(change.asset)
+    rain = change.rule == "overflow" and asset is not None and asset.tank is not None and asset.tank.source == "rain"
+    return "rain" if rain else change.reason
 
 
 def render_alert_sms(change: AlertChange, register: Register) -> str:
