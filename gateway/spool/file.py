@@ -27,7 +27,10 @@ SUM: Final = (
     " || node AS BLOB), CAST(body AS BLOB))"
 )
 """SQL for the checksum of a row with this instant and stamp; NULL when the row has become nonsense."""
-GOOD: Final = f"(crc IS NULL OR crc IS {SUM.format(at_ms='at_ms', stamp='stamp')})"
+GOOD: Final = (
+    f"(crc = {SUM.format(at_ms='at_ms', stamp='stamp')} OR crc IS NULL AND id <= "  # noqa: S608 - constants only
+    "(SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'unsummed_to'))"
+)
 """SQL for whether a row is as it was written; rows of before version 2 have no checksum."""
 
 _SCHEMA: Final = """
@@ -42,9 +45,11 @@ _SCHEMA_2: Final = """
 BEGIN IMMEDIATE;
 ALTER TABLE entry ADD COLUMN crc INTEGER;
 CREATE TABLE damaged(id INTEGER PRIMARY KEY, at_ms, mono_ms, stamp, boot, node, readings, body, crc);
+INSERT OR REPLACE INTO meta SELECT 'unsummed_to', coalesce(max(id), 0) FROM entry;
 PRAGMA user_version = 2;
 COMMIT;
 """
+_COLUMNS_1: Final = 8
 _PROBES: Final = (
     "SELECT id, at_ms, mono_ms, stamp, boot, node, readings, body, crc FROM entry LIMIT 0",
     "SELECT id, at_ms, mono_ms, stamp, boot, node, readings, body, crc FROM damaged LIMIT 0",
@@ -54,7 +59,7 @@ _PROBES: Final = (
 """Fail when not even the names of tables and columns are what they were."""
 
 _COPIES: Final = (
-    ("SELECT * FROM meta ORDER BY 1", "INSERT OR IGNORE INTO meta VALUES(?, ?)"),
+    ("SELECT * FROM meta ORDER BY 1", "INSERT OR REPLACE INTO meta VALUES(?, ?)"),
     ("SELECT * FROM boot ORDER BY 1", "INSERT OR IGNORE INTO boot VALUES(?, ?)"),
     (
         "SELECT * FROM entry ORDER BY 1",
@@ -106,8 +111,13 @@ def is_damage(error: sqlite3.Error) -> bool:
 def read_counters(db: sqlite3.Connection) -> Counters:
     """Counters as last committed; sqlite3.DatabaseError when they have become nonsense."""
     row = db.execute("SELECT value FROM meta WHERE key = 'counters'").fetchone()
+    if row is None:
+        return Counters()
+    words, _, crc = row[0].partition(" ")
     try:
-        return Counters(**json.loads(row[0])) if row else Counters()
+        if crc and int(crc) != zlib.crc32(words.encode()):
+            raise sqlite3.DatabaseError("the counters have changed on disk")
+        return Counters(**json.loads(words))
     except (ValueError, TypeError) as error:
         raise sqlite3.DatabaseError(f"the counters cannot be read: {error}") from None
 
@@ -115,7 +125,7 @@ def read_counters(db: sqlite3.Connection) -> Counters:
 def write_counters(db: sqlite3.Connection, counters: Counters) -> None:
     """Save counters within the running transaction."""
     words = json.dumps(asdict(counters), separators=(",", ":"))
-    db.execute("INSERT OR REPLACE INTO meta VALUES('counters', ?)", (words,))
+    db.execute("INSERT OR REPLACE INTO meta VALUES('counters', ?)", (f"{words} {zlib.crc32(words.encode())}",))
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -191,6 +201,8 @@ def _rescue(old: Path, db: sqlite3.Connection) -> tuple[int, int]:
         for read_all, insert in _COPIES:
             for direction in ("ASC", "DESC"):  # from both ends, each up to the damage
                 db.executemany(insert, _read_while_good(source, f"{read_all} {direction}", insert.count("?")))
+        if _lacks_sums(source):
+            db.execute("INSERT OR REPLACE INTO meta SELECT 'unsummed_to', coalesce(max(id), 0) FROM entry")
     try:
         counters = read_counters(db)
     except sqlite3.DatabaseError:
@@ -203,6 +215,12 @@ def _rescue(old: Path, db: sqlite3.Connection) -> tuple[int, int]:
     write_counters(db, counters)
     db.execute("COMMIT")
     return depth, db.execute("SELECT count(*) FROM meta").fetchone()[0]
+
+
+def _lacks_sums(source: sqlite3.Connection) -> bool:
+    with contextlib.suppress(sqlite3.DatabaseError, UnicodeDecodeError):
+        return len(source.execute("SELECT * FROM entry LIMIT 0").description) == _COLUMNS_1
+    return False
 
 
 def _read_while_good(source: sqlite3.Connection, query: str, width: int) -> Iterator[tuple[object, ...]]:

@@ -25,10 +25,10 @@ def _changed(at_ms: str, stamp: int, where: str) -> str:
 
 _RESTAMP: Final = _changed("(mono_ms + :offset)", file.BELIEVED, f"stamp = {file.HELD} AND boot = {_OF_BOOT}")
 _RELEASE: Final = _changed("at_ms", file.DOUBTED, _OVERDUE)
-_SENDABLE: Final = (
-    f"SELECT id, at_ms, stamp, CAST(body AS BLOB), readings, node, {file.GOOD} FROM entry"  # noqa: S608 - constants only
-    " WHERE id > ? AND stamp > 0 ORDER BY id"
+_COLUMNS: Final = (  # with casts, for a changed row may hold anything anywhere
+    "id, CAST(at_ms AS INTEGER), CAST(stamp AS INTEGER), CAST(body AS BLOB), CAST(readings AS INTEGER), node"
 )
+_SENDABLE: Final = f"SELECT {_COLUMNS}, {file.GOOD} FROM entry WHERE id > ? AND stamp > 0 ORDER BY id"  # noqa: S608 - constants only
 
 
 @dataclass(slots=True)
