@@ -155,9 +155,8 @@ class Spool:
     def _snapshot(self) -> Batch:
         waiting = self._waiting
         changed = {key: value for key, value in waiting.state.items() if self._state.get(key) != value}
-        forgotten, damaged = set(waiting.forgotten), set(waiting.damaged)
-        entries = dict(waiting.entries)
-        return replace(waiting, entries=entries, state=changed, forgotten=forgotten, damaged=damaged)
+        entries, gone, damaged = dict(waiting.entries), set(waiting.forgotten), set(waiting.damaged)
+        return replace(waiting, entries=entries, state=changed, forgotten=gone, damaged=damaged)
 
     def _settle(self, batch: Batch, counters: Counters) -> None:
         """Strike from what waits all that was written, and offer the new frames to the relay."""
@@ -242,9 +241,9 @@ class Spool:
         return self._read(lambda table, out: table.read_newest(out), exclude)
 
     def _read(self, ask: Callable[[Table, Collection[int]], Found], exclude: Collection[int]) -> list[Stored]:
-        with self._lock:
-            out = self._waiting.forgotten.union(exclude)
         with self._table_lock:
+            with self._lock:
+                out = self._waiting.forgotten.union(exclude)
             try:
                 found = ask(self._table, out)
             except sqlite3.Error as error:
@@ -291,11 +290,12 @@ class Spool:
 
     def close(self) -> None:
         """Commit what waits, then give the file back; harmless when called twice."""
-        if not self._closed:
-            self.commit()
-            with self._table_lock:
-                self._closed = True
-                self._table.close()
+        if self._closed:
+            return
+        self.commit()
+        with self._table_lock:
+            self._closed = True
+            self._table.close()
 
 
 def _stored(key: int, entry: Entry) -> Stored:
