@@ -71,6 +71,7 @@ class Spool:
 
     def _load(self) -> None:
         self._counters = self._table.read_counters()
+        self._counters.next_id = max(self._counters.next_id, self._table.last_id() + 1)
         self._state = self._table.read_state()
         self.held = self._table.count_held()
         self._offered_id = self._counters.next_id - 1

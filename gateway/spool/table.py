@@ -83,6 +83,7 @@ class Table:
         return counters
 
     def _write(self, batch: Batch, counters: Counters, limits: Limits) -> Counters:
+        counters.damaged += self._set_aside(batch.damaged)  # first: a changed id may stand in a new frame's way
         self._insert(batch.entries, file.HELD if batch.hold else file.DOUBTED)
         counters.committed_frames += len(batch.entries)
         counters.committed_readings += sum(entry.readings for entry in batch.entries.values())
@@ -93,7 +94,6 @@ class Table:
             self._db.execute(_RESTAMP, {"boot": batch.restamp[0], "offset": batch.restamp[1]})
         if batch.release:
             self._db.execute(_RELEASE, {"boot": batch.release[0], "before": batch.release[1]})
-        counters.damaged += self._set_aside(batch.damaged)
         counters.thinned += thin(self._db, counters.depth, limits.max_bytes, limits.keep_per_s)
         words = [(_STATE + key, value) for key, value in batch.state.items()]
         self._db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", words)
@@ -165,6 +165,10 @@ class Table:
         """Saved words by key."""
         rows = self._db.execute("SELECT key, value FROM meta WHERE key >= ? AND key < ?", (_STATE, "state;"))
         return {key.removeprefix(_STATE): value for key, value in rows}
+
+    def last_id(self) -> int:
+        """The greatest id, 0 when there is none."""
+        return int(self._db.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()[0])
 
     def count_held(self) -> int:
         """Frames that wait for a believable clock."""
