@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sqlite3
 import statistics
 import tempfile
 import time
@@ -91,11 +92,13 @@ def run() -> dict[str, object]:
         ("live_packs_of_four_per_s", live, len(live), "embedded", 6_000),
         ("live_influx_1_8_packs_of_four_per_s", live, len(live), "influx", None),
     ):
-        wall_s, cpu_s = drain(packs, store)
+        wall_s, cpu_s, bare_s = drain(packs, store)
         figures[name] = round(count / wall_s)
         figures[f"{name}_by_cpu_time"] = round(count / cpu_s)
         if target:
             figures[f"{name}_target"] = target
+        if store == "embedded":
+            figures[f"{name}_share_of_bare_sqlite"] = round(bare_s / cpu_s, 2)
     figures |= measure_latency()
     return figures
 
@@ -181,14 +184,13 @@ class Sender:
         self._client.loop_stop()
 
 
-def drain(packs: Sequence[Sent], store: str) -> tuple[float, float]:
-    """Seconds of the clock and of the worker's processor until all packs that wait in the broker are answered."""
+def drain(packs: Sequence[Sent], store: str) -> tuple[float, float, float]:
+    """Seconds until all waiting packs are answered, by the clock and of the processor; those of a bare store."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         broker = stack.enter_context(Mosquitto(folder))
-        if store == "influx":
-            store = stack.enter_context(Influx(folder / "influx")).url
-        worker, sender = Worker(folder, broker.port, store), Sender(broker.port)
+        address = stack.enter_context(Influx(folder / "influx")).url if store == "influx" else store
+        worker, sender = Worker(folder, broker.port, address), Sender(broker.port)
         worker.signal(signal.SIGSTOP)
         sent = [sender.publish(*pack) for pack in packs]
         until(lambda: all(one.is_published() for one in sent[-1000:]), 60, "for the broker to take all")
@@ -198,7 +200,30 @@ def drain(packs: Sequence[Sent], store: str) -> tuple[float, float]:
         wall_s, cpu_s = max(sender.at_s.values()) - began_s, worker.cpu_s() - cpu_s
         assert not sender.refused, sender.refused
         stop(worker, sender)
-    return wall_s, cpu_s
+        bare_s = store_bare(folder) if store == "embedded" else 0.0
+    return wall_s, cpu_s, bare_s
+
+
+def store_bare(folder: Path) -> float:
+    """Processor seconds to put the same rows into the same table with nothing around it: the limit of any worker."""
+    db = sqlite3.connect(folder / "history.sqlite3", isolation_level=None)
+    (schema,) = db.execute("select sql from sqlite_master where name = 'points'").fetchone()
+    rows = db.execute(
+        "select series_id, at_ms, value, qc from points order by at_ms / 7500000, series_id, at_ms"
+    ).fetchall()
+    db.close()
+    bare = sqlite3.connect(folder / "bare.sqlite3", isolation_level=None)
+    bare.executescript(
+        f"pragma journal_mode = wal; pragma synchronous = full; pragma wal_autocheckpoint = 10000; {schema}"
+    )
+    began_s = time.process_time()
+    for first in range(0, len(rows), 10_000):
+        bare.execute("begin")
+        bare.executemany("insert into points values (?, ?, ?, ?)", rows[first : first + 10_000])
+        bare.execute("commit")
+    took_s = time.process_time() - began_s
+    bare.close()
+    return took_s
 
 
 def stop(worker: Worker, sender: Sender) -> None:

@@ -39,7 +39,22 @@ def _measure(path: Path) -> dict[str, object]:
         "commits_per_s": round(FRAMES / FRAMES_A_COMMIT / seconds),
         "target_device_bytes_per_frame": 10_000,
     }
+    figures |= _measure_plain_log(path.with_name("plain.log"))
     return figures | {"idle_bytes_in_10_s": _measure_idle(path)}
+
+
+def _measure_plain_log(path: Path) -> dict[str, object]:
+    """The limit: a file that only grows, synchronised after each frame; it could neither forget nor find."""
+    os.sync()
+    device, began_s = device_bytes(path), time.monotonic()
+    with path.open("ab", buffering=0) as log:
+        for _ in range(FRAMES):
+            log.write(BODY)
+            os.fdatasync(log.fileno())
+    seconds = time.monotonic() - began_s
+    os.sync()
+    written = round((device_bytes(path) - device) / FRAMES)
+    return {"plain_log_device_bytes_per_frame": written, "plain_log_commits_per_s": round(FRAMES / seconds)}
 
 
 def _measure_idle(path: Path) -> int:

@@ -17,6 +17,8 @@ RESET_AFTER_MS = 100
 LONGEST_WAIT_MS = 4000
 """Between two polls: half of what the watchdog allows."""
 LONGEST_TYPED = 16
+SHARED = ("vs", "tw")
+"""Supply and temperature: the gateway reads pressures and distances by them."""
 HELP = "# node %s firmware %s. Type !IDN or !GET. What changes something: monuoc-gateway send %s INT iv=60000\r\n"
 
 
@@ -103,23 +105,39 @@ class Node:
             flags |= probe.flags()
         if self._settings.corrupt:
             flags |= BAD_SETTINGS
-        pairs = self._readings()
-        pairs += [("er", self._decoder.bad % 65536), ("fl", "%02X" % flags)]
+        common: Pairs = [("er", self._decoder.bad % 65536), ("fl", "%02X" % flags)]
         if self._get_tag is not None:
-            pairs.append(("tg", self._get_tag))
+            common.append(("tg", self._get_tag))
             self._get_tag = None
-        self._send_split("D", pairs)
-
-    def _send_split(self, kind: str, pairs: "Pairs") -> None:
-        """Send as many frames as the pairs need; a node with many probes needs two."""
         try:
-            self._send(kind, pairs)
+            self._send("D", self._readings() + common)
         except ValueError:
-            if len(pairs) < 2:
-                raise
-            half = len(pairs) // 2
-            self._send_split(kind, pairs[:half])
-            self._send_split(kind, pairs[half:])
+            self._send_parts(common)
+
+    def _send_parts(self, common: "Pairs") -> None:
+        """A node with many probes needs several frames; what others are judged or corrected by stands in each."""
+        groups = [probe.pairs() for probe in self._probes]
+        shared = [group for group in groups if group[0][0][:2] in SHARED]
+        others = [group for group in groups if group not in shared]
+        each = common
+        for group in shared:
+            each = group + each
+        if not all(self._fits(group + each) for group in others):
+            others, each = groups, common  # so many supplies and thermometers that they need frames of their own
+        held: Pairs = []
+        for group in others:
+            if held and not self._fits(held + group + each):
+                self._send("D", held + each)
+                held = []
+            held += group
+        self._send("D", held + each)
+
+    def _fits(self, pairs: "Pairs") -> bool:
+        try:
+            encode("D", self.name, 65535, self._up_ms, pairs)
+        except ValueError:
+            return False
+        return True
 
     def _send_start(self, more: "Pairs") -> None:
         pairs: Pairs = [

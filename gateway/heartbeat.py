@@ -1,6 +1,10 @@
-"""What the gateway says about itself: spool, nodes, clock, disk, temperature, version."""
+"""What the gateway says about itself: heartbeat to the server, signs of life to systemd."""
 
+import contextlib
+import os
 import shutil
+import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
@@ -12,6 +16,32 @@ OFFLINE: Final = b'{"v":1,"online":false}'
 """The will: what the broker says when the gateway is gone."""
 
 _THERMAL: Final = Path("/sys/class/thermal/thermal_zone0/temp")
+
+
+class Supervisor:
+    """Signs of life to systemd (sd_notify); does nothing where nobody watches.
+
+    Args:
+        environ: the process's environment: NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._address = environ.get("NOTIFY_SOCKET", "").replace("@", "\0", 1)
+        watched = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        self._interval_s = int(environ.get("WATCHDOG_USEC", 0)) / 1e6 / 4 if watched else 0.0
+        self._due_s = 0.0
+
+    def tell(self, word: str) -> None:
+        """Say READY=1, STOPPING=1 and so on; a supervisor that does not listen is no trouble of ours."""
+        if self._address:
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
+                door.sendto(word.encode(), socket.MSG_DONTWAIT, self._address)
+
+    def tell_alive(self) -> None:
+        """To be called each time the main loop turns; speaks four times in the span that the supervisor allows."""
+        if self._interval_s and time.monotonic() >= self._due_s:
+            self._due_s = time.monotonic() + self._interval_s
+            self.tell("WATCHDOG=1")
 
 
 class NodeFacts(Protocol):
@@ -81,6 +111,7 @@ def _describe_spool(spool: Spool) -> dict[str, object]:
         "committed_frames": counters.committed_frames,
         "forgotten_readings": counters.forgotten_readings,
         "thinned": counters.thinned,
+        "damaged": counters.damaged,
         "held": spool.held,
         "dropped": spool.dropped,
         "trouble": spool.trouble,

@@ -17,7 +17,7 @@ from gateway.clock import open_clock
 from gateway.collect import Collector, newest_believed
 from gateway.config import GatewayConfig
 from gateway.control import Control
-from gateway.heartbeat import OFFLINE, describe
+from gateway.heartbeat import OFFLINE, Supervisor, describe
 from gateway.relay import Relay
 from gateway.sources import NoAnswerError, UnknownNodeError, open_lines
 from gateway.spool import Limits, Spool
@@ -76,6 +76,7 @@ class Gateway:
         self._control = Control(config.data_dir, self._answer)
         self._commands: queue.Queue[bytes] = queue.Queue(maxsize=16)
         self._replied: OrderedDict[str, tuple[Command, bytes]] = OrderedDict()
+        self._supervisor = Supervisor(os.environ)
         self._bell = Bell()
         self._started_mono_ms = clock.now().mono_ms
         self._stopping = False
@@ -102,6 +103,7 @@ class Gateway:
         self._broker.start(self._bell.ring)
         threading.Thread(target=self._obey_remote, name="commands", daemon=True).start()
         self._lines.start()
+        self._supervisor.tell("READY=1")
         log.info("gateway %s %s runs; %d frames wait in the spool", self._config.id, self._version, self._spool.depth())
         try:
             while not self._stopping:
@@ -124,6 +126,7 @@ class Gateway:
 
     def _turn(self) -> float:
         """Do all that is due; seconds until something may be due again."""
+        self._supervisor.tell_alive()
         for payload in self._broker.take_answers():
             self._take_answer(payload)
         for payload in self._broker.take_commands():
@@ -138,6 +141,7 @@ class Gateway:
 
     def _end(self) -> None:
         log.info("ending")
+        self._supervisor.tell("STOPPING=1")
         self._lines.close()
         self._spool.commit()
         self._relay.turn()

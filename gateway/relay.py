@@ -1,5 +1,7 @@
 """Empties the spool towards the server: fresh frames first, backlog alongside, nothing forgotten unanswered.
 
+When link or server come back the newest frame of each node goes before the backlog: people want to know how it is now.
+
 A frame is sent only after it has been committed to the spool, so that what the server has seen can never regress
 with a restart; the exception is a spool whose disk refuses, when memory is all there is. A pack without an answer in
 time is simply no longer under way: its frames are still in the spool and go again, with the same instants and values,
@@ -9,7 +11,7 @@ maybe in other company. As long as the server is silent, one pack at a time knoc
 import logging
 import random
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -82,6 +84,8 @@ class Relay:
         self._session = 0
         self._flights: dict[str, _Flight] = {}
         self._late: OrderedDict[str, tuple[int, ...]] = OrderedDict()
+        self._newest: deque[Stored] = deque()
+        self._returned = False
         self._cursor = 0
         self._backlog_limit = 1
         self._patience_s = config.answer_timeout_s
@@ -94,7 +98,10 @@ class Relay:
             self.rejected += 1
             log.warning("the server rejected pack %s (%s); it keeps it for people to look at", pack_id, reason)
         if known:
-            self._spool.forget(entry_id for ids in known for entry_id in ids)
+            landed = {entry_id for ids in known for entry_id in ids}
+            self._spool.forget(landed)
+            self._newest = deque(stored for stored in self._newest if stored.id not in landed)
+            self._returned |= self._silent
             self._hope()
             self._backlog_limit = min(self._backlog_limit + 1, self._config.backlog_window)
 
@@ -103,12 +110,14 @@ class Relay:
         if not self._link.connected or self._link.session != self._session:
             self._give_up(list(self._flights))
             self._session = self._link.session
+            self._returned = True
             self._hope()
         fresh = self._spool.take_fresh()
         if not self._link.connected:
             return None
         self._expire()
         self._send_fresh(fresh)
+        self._send_newest()
         self._send_backlog()
         now_s = time.monotonic()
         return min((max(0.0, flight.due_s - now_s) for flight in self._flights.values()), default=None)
@@ -145,13 +154,25 @@ class Relay:
             self._late.popitem(last=False)
 
     def _send_fresh(self, fresh: Sequence[Stored]) -> None:
+        under_way = self._list_under_way()
         for stored in fresh:
             if not self._has_room():
                 break
-            self._send([stored], backlog=False)
+            if stored.id not in under_way:  # another thread may have committed it just before the spool was read
+                self._send([stored], backlog=False)
+
+    def _send_newest(self) -> None:
+        if self._returned:
+            self._returned = False
+            self._newest = deque(self._spool.read_newest(self._list_under_way()))
+        while self._newest and self._has_room() and self._send([self._newest[0]], backlog=False):
+            self._newest.popleft()
+
+    def _list_under_way(self) -> set[int]:
+        return {entry_id for flight in self._flights.values() for entry_id in flight.ids}
 
     def _send_backlog(self) -> None:
-        under_way = {entry_id for flight in self._flights.values() for entry_id in flight.ids}
+        under_way = self._list_under_way()
         running = sum(flight.backlog for flight in self._flights.values())
         while running < self._backlog_limit and self._has_room() and self._spool.depth() > len(under_way):
             chosen = self._spool.read_oldest(self._cursor, self._config.backlog_readings, under_way)

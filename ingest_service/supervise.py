@@ -14,7 +14,8 @@ from typing import Final
 
 _log = logging.getLogger("monuoc")
 
-_PARENT_PIPE: Final = "MONUOC_PARENT_PIPE"
+PARENT_PIPE: Final = "MONUOC_PARENT_PIPE"
+"""Set in the environment of a process whose standard input is its supervisor's pipe."""
 _LONG_RUN_S: Final = 60.0
 _MAX_PAUSE_S: Final = 30.0
 _END_S: Final = 10.0
@@ -50,7 +51,7 @@ def catch_signals() -> threading.Event:
 
 def follow_parent() -> None:
     """Where standard input is a supervisor's pipe: send SIGTERM to this process when it closes."""
-    if os.environ.get(_PARENT_PIPE):
+    if os.environ.get(PARENT_PIPE):
         threading.Thread(target=_wait_for_parent, name="parent", daemon=True).start()
 
 
@@ -92,7 +93,7 @@ class _Child:
             self.next_start_s = now_s + pause_s
         if self.process is None and now_s >= self.next_start_s:
             command = [sys.executable, "-m", "ingest_service.cli", self.name]
-            environment = {**os.environ, _PARENT_PIPE: "1"}
+            environment = {**os.environ, PARENT_PIPE: "1"}
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
             self.started_s = now_s
 

@@ -65,8 +65,8 @@ class NodeProcess:
         line = json.dumps({"iv": interval_ms, "zero": {}, "scale": {}, "boots": 0, "rbt": -1})
         (self._folder / "config.json").write_text(f"{line}\n{crc16(line.encode()):04X}\n")
 
-    def start(self) -> None:
-        """Power it up; harmless when it runs."""
+    def start(self, said: dict[str, Any] | None = None) -> None:
+        """Power it up; harmless when it runs. `said` is what its probes measure from the first moment on."""
         if self._process is not None:
             return
         self._uart, uart = _pair()
@@ -80,6 +80,7 @@ class NodeProcess:
             "SIM_RESET_CAUSE": self._cause,
             "SIM_UNIQUE_ID": f"{crc16(self._folder.name.encode()):08X}",
         }
+        self.tell(said or {})
         options = ["-X", HEAP] if engine_name(self._engine) == "micropython" else ["-S"]
         with uart, world:
             self._process = subprocess.Popen(

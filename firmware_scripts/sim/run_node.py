@@ -28,6 +28,7 @@ def prepare_world() -> None:
     WORLD.begin_at(int(os.getenv("SIM_TICKS_START") or "0"))
     WORLD.socket = _open("SIM_WORLD_FD")
     WORLD.link = _open("SIM_UART_FD")
+    WORLD.listen()  # pins have their voltages before the program reads them
     try:
         with open("wiring.json") as file:
             probes = json.load(file)["probes"]

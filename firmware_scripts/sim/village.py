@@ -70,8 +70,7 @@ class Station:
         """Switch the node on; half a frame of an earlier life is no frame."""
         self.sent.feed(b"\n")
         self.wanted = True
-        self.process.start()
-        self.process.tell(self._said)
+        self.process.start(self._said)
 
     def kill(self) -> None:
         """Cut the node's power; what it had sent is still on the wire."""

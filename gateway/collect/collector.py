@@ -167,12 +167,22 @@ class Collector:
         place = (node, key)
         if place not in self._channels:
             config = self._configs.get(node)
-            self._channels[place] = build_channel(key, config.channels.get(key) if config else None)
-            if self._channels[place] is None:
-                log.warning(
-                    "node %s sends %s: add [node.%s.channel.%s] with its calibration to use it", node, key, *place
-                )
+            self._channels[place] = self._admit(place, build_channel(key, config.channels.get(key) if config else None))
         return self._channels[place]
+
+    def _admit(self, place: tuple[str, str], channel: Channel | Meter | None) -> Channel | Meter | None:
+        """The channel, unless it is unknown, or its series would be another's: the server refuses such packs whole."""
+        node, key = place
+        if channel is None:
+            log.warning("node %s sends %s: add [node.%s.channel.%s] with its calibration to use it", node, key, *place)
+            return None
+        for (other, taken), one in self._channels.items():
+            if other == node and one is not None and one.quantity == channel.quantity:
+                log.error(
+                    "node %s: %s and %s are both %s; name another quantity for one", node, taken, key, one.quantity
+                )
+                return None
+        return channel
 
     def _count(self, node: str, memory: Memory) -> NodeCounters:
         config = self._configs.get(node)

@@ -203,6 +203,15 @@ class NodeConfig:
     interval_s: Annotated[float, Range(0.2, 3600)] | None = None
     channels: Annotated[dict[str, ChannelConfig], Key("channel"), Keys(FRAME_KEY)] = field(default_factory=dict)
 
+    def faults(self) -> Faults:
+        """What single channels cannot show."""
+        taken: dict[str, str] = {}
+        for key, channel in self.channels.items():
+            first = taken.setdefault(channel.quantity or key, key)
+            if first != key:
+                kind = str(channel.quantity).rstrip("23456789")
+                yield "channel", f"{first} and {key} are both {channel.quantity}: number them: {kind}, {kind}2, {kind}3"
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:

@@ -166,7 +166,7 @@ class SerialPort:
             data = port.read(port.in_waiting or 1)
             if data:
                 if self._recorder is not None:
-                    self._recorder.write(data)
+                    self._recorder.write(data, self._path)
                 for frame in decoder.feed(data):
                     self._take(frame)
                     heard_at_s, asked = time.monotonic(), 0

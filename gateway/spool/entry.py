@@ -63,6 +63,7 @@ class Counters:
         committed_frames, committed_readings: written durably.
         forgotten_frames, forgotten_readings: deleted after the server's answer.
         thinned: frames deleted to stay below the cap (or lost with a damaged file).
+        damaged: frames set aside because their row on disk had changed.
         next_id: id of the next frame; no committed frame's id is used twice.
     """
 
@@ -71,9 +72,10 @@ class Counters:
     forgotten_frames: int = 0
     forgotten_readings: int = 0
     thinned: int = 0
+    damaged: int = 0
     next_id: int = 1
 
     @property
     def depth(self) -> int:
         """Frames on disk."""
-        return self.committed_frames - self.forgotten_frames - self.thinned
+        return self.committed_frames - self.forgotten_frames - self.thinned - self.damaged

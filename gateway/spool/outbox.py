@@ -5,14 +5,14 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from gateway.spool import file
 from gateway.spool.entry import Counters, Entry, Limits, Stored
-from gateway.spool.table import Batch, Table
+from gateway.spool.table import Batch, Found, Table
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ class Spool:
 
     def _load(self) -> None:
         self._counters = self._table.read_counters()
+        self._counters.next_id = max(self._counters.next_id, self._table.last_id() + 1)
         self._state = self._table.read_state()
         self.held = self._table.count_held()
         self._offered_id = self._counters.next_id - 1
@@ -80,9 +81,7 @@ class Spool:
     def append(self, entry: Entry, state: Mapping[str, str]) -> None:
         """Take a frame, with what the caller wants to read back after a restart.
 
-        Args:
-            entry: the frame.
-            state: words by key; saved in the same commit as the frame; other keys stay.
+        `state` is words by key, saved in the same commit as the frame; other keys stay.
         """
         with self._lock:
             entries = self._waiting.entries
@@ -157,7 +156,8 @@ class Spool:
     def _snapshot(self) -> Batch:
         waiting = self._waiting
         changed = {key: value for key, value in waiting.state.items() if self._state.get(key) != value}
-        return replace(waiting, entries=dict(waiting.entries), state=changed, forgotten=set(waiting.forgotten))
+        entries, gone, damaged = dict(waiting.entries), set(waiting.forgotten), set(waiting.damaged)
+        return replace(waiting, entries=entries, state=changed, forgotten=gone, damaged=damaged)
 
     def _settle(self, batch: Batch, counters: Counters) -> None:
         """Strike from what waits all that was written, and offer the new frames to the relay."""
@@ -172,6 +172,7 @@ class Spool:
         self._state.update(batch.state)
         waiting.state = {key: value for key, value in waiting.state.items() if self._state.get(key) != value}
         waiting.forgotten -= batch.forgotten
+        waiting.damaged -= batch.damaged
         waiting.restamp = None if waiting.restamp == batch.restamp else waiting.restamp
         waiting.release = None if waiting.release == batch.release else waiting.release
         self._due_s = None
@@ -230,14 +231,31 @@ class Spool:
             max_readings: bound of the sum of their readings.
             exclude: ids to leave out (under way).
         """
-        with self._lock:
-            out = self._waiting.forgotten.union(exclude)
+        return self._read(lambda table, out: table.read_oldest(after_id, max_readings, out), exclude)
+
+    def read_newest(self, exclude: Collection[int]) -> list[Stored]:
+        """The newest committed frame of each node among the last 2000 frames, newest first.
+
+        Args:
+            exclude: ids to leave out (under way); of such a frame's node nothing older is given instead.
+        """
+        return self._read(lambda table, out: table.read_newest(out), exclude)
+
+    def _read(self, ask: Callable[[Table, Collection[int]], Found], exclude: Collection[int]) -> list[Stored]:
         with self._table_lock:
+            with self._lock:
+                out = self._waiting.forgotten.union(exclude)
             try:
-                return self._table.read_oldest(after_id, max_readings, out)
+                found = ask(self._table, out)
             except sqlite3.Error as error:
                 self._stumble(error)
-        return []
+                return []
+        with self._lock:
+            if new := found.damaged - self._waiting.damaged:
+                log.error("%d rows of the spool have changed on disk: set aside in its table `damaged`", len(new))
+                self._waiting.damaged |= new
+                self._schedule(0.0)
+        return found.frames
 
     def forget(self, ids: Iterable[int]) -> None:
         """The server has answered for these: delete them with the next commit. Unknown ids do no harm."""
@@ -273,11 +291,12 @@ class Spool:
 
     def close(self) -> None:
         """Commit what waits, then give the file back; harmless when called twice."""
-        if not self._closed:
-            self.commit()
-            with self._table_lock:
-                self._closed = True
-                self._table.close()
+        if self._closed:
+            return
+        self.commit()
+        with self._table_lock:
+            self._closed = True
+            self._table.close()
 
 
 def _stored(key: int, entry: Entry) -> Stored:

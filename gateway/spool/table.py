@@ -3,20 +3,32 @@
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.spool import file
 from gateway.spool.entry import Counters, Entry, Limits, Stored
 from gateway.spool.thin import thin, used_bytes
 
 _STATE: Final = "state:"
+_NEWEST_AMONG: Final = 2000
 _OF_BOOT: Final = "(SELECT number FROM boot WHERE id = :boot)"
-_RESTAMP: Final = (
-    f"UPDATE entry SET at_ms = mono_ms + :offset, stamp = {file.BELIEVED}"  # noqa: S608 - constants only
-    f" WHERE stamp = {file.HELD} AND boot = {_OF_BOOT}"
-)
 _OVERDUE: Final = f"stamp = {file.HELD} AND (mono_ms < :before OR boot IS NOT {_OF_BOOT})"
-_RELEASE: Final = f"UPDATE entry SET stamp = {file.DOUBTED} WHERE {_OVERDUE}"  # noqa: S608 - constants only
+_DAMAGED_KEPT: Final = 100
+
+
+def _changed(at_ms: str, stamp: int, where: str) -> str:
+    """SQL that gives rows an instant and a stamp; a row that was damaged before keeps a checksum that tells so."""
+    before, after = file.SUM.format(at_ms="at_ms", stamp="stamp"), file.SUM.format(at_ms=at_ms, stamp=stamp)
+    crc = f"CASE WHEN crc = {before} THEN {after} ELSE crc END"
+    return f"UPDATE entry SET at_ms = {at_ms}, stamp = {stamp}, crc = {crc} WHERE {where}"  # noqa: S608 - constants only
+
+
+_RESTAMP: Final = _changed("(mono_ms + :offset)", file.BELIEVED, f"stamp = {file.HELD} AND boot = {_OF_BOOT}")
+_RELEASE: Final = _changed("at_ms", file.DOUBTED, _OVERDUE)
+_COLUMNS: Final = (  # with casts, for a changed row may hold anything anywhere
+    "id, CAST(at_ms AS INTEGER), CAST(stamp AS INTEGER), CAST(body AS BLOB), CAST(readings AS INTEGER), node"
+)
+_SENDABLE: Final = f"SELECT {_COLUMNS}, {file.GOOD} FROM entry WHERE id > ? AND stamp > 0 ORDER BY id"  # noqa: S608 - constants only
 
 
 @dataclass(slots=True)
@@ -27,6 +39,7 @@ class Batch:
         entries: new frames by id.
         state: words to save by key.
         forgotten: ids to delete.
+        damaged: ids to set aside.
         restamp: (boot, offset_ms) for its held frames, or None.
         release: (boot, before_mono_ms) of held frames that wait no longer, or None.
         hold: whether unbelieved frames shall wait for the clock.
@@ -35,12 +48,20 @@ class Batch:
     entries: dict[int, Entry] = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=dict)
     forgotten: set[int] = field(default_factory=set)
+    damaged: set[int] = field(default_factory=set)
     restamp: tuple[str, int] | None = None
     release: tuple[str, int] | None = None
     hold: bool = True
 
     def __bool__(self) -> bool:
-        return bool(self.entries or self.state or self.forgotten or self.restamp or self.release)
+        return bool(self.entries or self.state or self.forgotten or self.damaged or self.restamp or self.release)
+
+
+class Found(NamedTuple):
+    """What a read has come upon: frames that may go, and ids of rows that are not as they were written."""
+
+    frames: list[Stored]
+    damaged: set[int]
 
 
 class Table:
@@ -62,6 +83,7 @@ class Table:
         return counters
 
     def _write(self, batch: Batch, counters: Counters, limits: Limits) -> Counters:
+        counters.damaged += self._set_aside(batch.damaged)  # first: a changed id may stand in a new frame's way
         self._insert(batch.entries, file.HELD if batch.hold else file.DOUBTED)
         counters.committed_frames += len(batch.entries)
         counters.committed_readings += sum(entry.readings for entry in batch.entries.values())
@@ -81,11 +103,12 @@ class Table:
     def _insert(self, entries: Mapping[int, Entry], doubtful: int) -> None:
         numbers = {boot: self._number_boot(boot) for boot in {entry.boot for entry in entries.values()}}
         self._db.executemany(
-            "INSERT INTO entry VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO entry VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (key, e.at_ms, e.mono_ms, stamp, numbers[e.boot], e.node, e.readings, e.body)
+                (key, e.at_ms, e.mono_ms, stamp, boot, e.node, e.readings, e.body, file.sum_row(words, e.body))
                 for key, e in entries.items()
-                for stamp in [file.BELIEVED if e.believed else doubtful]
+                for stamp, boot in [(file.BELIEVED if e.believed else doubtful, numbers[e.boot])]
+                for words in [f"{key} {e.at_ms} {e.mono_ms} {stamp} {boot} {e.readings} {e.node}".encode()]
             ],
         )
 
@@ -95,28 +118,57 @@ class Table:
 
     def _delete(self, ids: Iterable[int]) -> Iterable[int]:
         for entry_id in sorted(ids):
-            row = self._db.execute("DELETE FROM entry WHERE id = ? RETURNING readings", (entry_id,)).fetchall()
+            delete = "DELETE FROM entry WHERE id = ? RETURNING CAST(readings AS INTEGER)"
+            row = self._db.execute(delete, (entry_id,)).fetchall()
             if row:
-                yield int(row[0][0])
+                yield int(row[0][0] or 0)
 
-    def read_oldest(self, after_id: int, max_readings: int, exclude: Collection[int]) -> list[Stored]:
+    def _set_aside(self, ids: Iterable[int]) -> int:
+        count = 0
+        for entry_id in ids:
+            self._db.execute("INSERT OR REPLACE INTO damaged SELECT * FROM entry WHERE id = ?", (entry_id,))
+            count += self._db.execute("DELETE FROM entry WHERE id = ?", (entry_id,)).rowcount
+        if count:
+            last = "SELECT id FROM damaged ORDER BY id DESC LIMIT ?"
+            self._db.execute(f"DELETE FROM damaged WHERE id NOT IN ({last})", (_DAMAGED_KEPT,))  # noqa: S608 - constant
+        return count
+
+    def read_oldest(self, after_id: int, max_readings: int, exclude: Collection[int]) -> Found:
         """Frames that may go, oldest first; see `Spool.read_oldest`."""
-        query = "SELECT id, at_ms, stamp, body, readings FROM entry WHERE id > ? AND stamp > 0 ORDER BY id"
-        found: list[Stored] = []
+        found = Found([], set())
         room = max_readings
-        for entry_id, at_ms, stamp, body, readings in self._db.execute(query, (after_id,)):
+        for entry_id, at_ms, stamp, body, readings, _, good in self._db.execute(_SENDABLE, (after_id,)):
             if entry_id in exclude:
                 continue
+            if not good:
+                found.damaged.add(entry_id)
+                continue
             room -= readings
-            if found and room < 0:
+            if found.frames and room < 0:
                 break
-            found.append(Stored(entry_id, at_ms, stamp == file.BELIEVED, body, readings))
+            found.frames.append(Stored(entry_id, at_ms, stamp == file.BELIEVED, body, readings))
         return found
+
+    def read_newest(self, exclude: Collection[int]) -> Found:
+        """The newest frame of each node, newest first; see `Spool.read_newest`."""
+        newest: dict[str, Stored] = {}
+        damaged: set[int] = set()
+        rows = self._db.execute(f"{_SENDABLE} DESC LIMIT ?", (0, _NEWEST_AMONG))
+        for entry_id, at_ms, stamp, body, readings, node, good in rows:
+            if good:
+                newest.setdefault(node, Stored(entry_id, at_ms, stamp == file.BELIEVED, body, readings))
+            else:
+                damaged.add(entry_id)
+        return Found([stored for stored in newest.values() if stored.id not in exclude], damaged)
 
     def read_state(self) -> dict[str, str]:
         """Saved words by key."""
         rows = self._db.execute("SELECT key, value FROM meta WHERE key >= ? AND key < ?", (_STATE, "state;"))
         return {key.removeprefix(_STATE): value for key, value in rows}
+
+    def last_id(self) -> int:
+        """The greatest id, 0 when there is none."""
+        return int(self._db.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()[0])
 
     def count_held(self) -> int:
         """Frames that wait for a believable clock."""

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -45,6 +46,8 @@ def main(argv: Sequence[str]) -> int:
     stage = prepare(factor, chosen.folder, web_port=chosen.port)
     say = _say_nothing if chosen.json else _say
     kept = chosen.folder is not None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a closed window ends all parts as well
+        signal.signal(number, signal.default_int_handler)
     try:
         return _run(stage, say, endless=chosen.seconds is None, as_json=chosen.json)
     except KeyboardInterrupt:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ingest_service.supervise import PARENT_PIPE
+
 
 class PartDiedError(RuntimeError):
     """A program of the demonstration ended by itself; the message ends with its last words."""
@@ -23,14 +25,14 @@ class Part:
         self.name = name
         self.log = folder / f"{name}.log"
         self._command = list(command)
-        self._env = {**os.environ, **(env or {})}
+        self._env = {**os.environ, PARENT_PIPE: "1", **(env or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it; what it prints is appended to its log."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env, start_new_session=True
+                self._command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=self._env, start_new_session=True
             )
 
     def check(self) -> None:
@@ -47,13 +49,14 @@ class Part:
     def stop(self, timeout_s: float = 15.0) -> None:
         """Ask it to end, kill it when it does not; harmless when it has ended."""
         process, self._process = self._process, None
-        if process is None or process.poll() is not None:
+        if process is None:
             return
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)  # nothing happens when it has ended
         try:
             process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             kill_group(process)
+        _close_input(process)
 
 
 class Village:
@@ -116,9 +119,7 @@ class Village:
         process, self._process = self._process, None
         if process is None:
             return
-        if process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
+        _close_input(process)
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:
@@ -132,6 +133,13 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    _close_input(process)
+
+
+def _close_input(process: "subprocess.Popen[bytes]") -> None:
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
 
 
 def died(name: str, status: int, log: Path) -> str:

@@ -6,9 +6,11 @@ computed, live, late or after a restart, it is the same, and where nothing is he
 """
 
 import json
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
@@ -20,13 +22,18 @@ Evidence = Mapping[str, float | int | str | None]
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
+REMOVED: Final = "removed"
+"""Reason of a change that closes an alert because its asset or device is no longer in the register."""
+
 LATE_MS: Final = HOUR_MS
 """Readings older than this when they are judged wake nobody."""
 
 _LOUDNESS: Final[tuple[Severity, ...]] = ("info", "warning", "critical")
-_LOCAL_MS: Final = 7 * HOUR_MS  # Viet Nam, no summer time
+_LOCAL: Final = timezone(timedelta(hours=7))  # Viet Nam, no summer time
 _DRY_MONTHS: Final = frozenset({11, 12, 1, 2, 3, 4})
 _COVERED: Final = 0.7
+_OVERRIDES: Final = ("clear_at", "raise_for_min", "clear_for_min")
+_LONGEST: Final = {"min": 7 * 24 * 60.0, "h": 7 * 24.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +65,18 @@ class Rule:
         the dry season unless there is an own "dry_raise_at".
 
         Raises:
-            ValueError: a key that this rule does not know.
+            ValueError: a key that this rule does not know, a negative number, or a time longer than a week.
         """
         if not overrides:
             return self
-        if unknown := set(overrides) - set(self.limits) - {"clear_at", "raise_for_min", "clear_for_min"}:
-            raise ValueError(f"rule {self.key} has no number {', '.join(sorted(unknown))}")
+        known = [*self.limits, *(name for name in _OVERRIDES if name not in self.limits)]
+        for name, number in overrides.items():
+            if name not in known:
+                raise ValueError(f"rule {self.key} has no number {name}; it has {', '.join(known)}")
+            most = _LONGEST.get(name.rpartition("_")[2], math.inf)
+            if not (math.isfinite(number) and 0 <= number <= most):
+                words = "0 or more" if most == math.inf else f"from 0 to {most:g}"
+                raise ValueError(f"{name} of rule {self.key} is {number:g}: it must be {words}")
         limits = dict(self.limits) | dict(overrides)
         if "raise_at" in overrides and "dry_raise_at" in limits and "dry_raise_at" not in overrides:
             limits["dry_raise_at"] = overrides["raise_at"]
@@ -140,16 +153,7 @@ def look_back_ms(rules: Sequence[Rule], interval_ms: float) -> int:
 
 def is_dry_season(at_ms: int) -> bool:
     """Whether an instant lies in November to April by local time."""
-    return _month((at_ms + _LOCAL_MS) // (24 * HOUR_MS)) in _DRY_MONTHS
-
-
-def _month(day: int) -> int:
-    """Month 1 to 12 of a day counted from 1970-01-01 (civil calendar; years begin in March while it is computed)."""
-    day_of_era = (day + 719_468) % 146_097
-    year = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
-    day_of_year = day_of_era - (365 * year + year // 4 - year // 100)
-    month = (5 * day_of_year + 2) // 153
-    return month + 3 if month < 10 else month - 9
+    return datetime.fromtimestamp(at_ms / 1000, _LOCAL).month in _DRY_MONTHS
 
 
 class Verdict(NamedTuple):

@@ -38,7 +38,8 @@ def judge_range(
             window = proven(at_ms, 0, number, for_ms, interval_ms)
             if window is None:
                 continue
-            share = (counted[number + 1] - counted[number + 1 - window.samples]) / window.samples
+            samples = max(1, window.samples)  # of no time at all there is the reading itself
+            share = (counted[number + 1] - counted[number + 1 - samples]) / samples
             if share >= least:
                 evidence: Evidence = {"value": round(share, 3), "unit": "share", "threshold": least, **window.told()}
                 yield Verdict(window.to_ms, raises, rule.severity, "out_of_range", evidence)

@@ -7,6 +7,8 @@ from typing import Final
 from ingest_service.domain.alert import (
     HOUR_MS,
     LATE_MS,
+    REMOVED,
+    RULES,
     Change,
     Evidence,
     State,
@@ -57,6 +59,7 @@ def judge(
     keys = {probe.key for probe in probes}.union(*fed.values())
     newest = observations.latest(keys)
     hearing = listen_back(fed, newest, records.heartbeats(), register, remembered=book.states, now_ms=now_ms)
+    _close_removed(book, register)
     _judge_devices(book, register, hearing, listening_since_ms)
     for probe in probes:
         if (latest := newest.get(probe.key)) is not None:
@@ -103,14 +106,15 @@ class _Book:
         subject: str,
         verdicts: Iterable[Verdict],
         *,
-        can_be_late: bool,
+        can_be_late: bool = False,
+        quiet: bool = False,
         explain: Callable[[Change], Evidence] = lambda change: change.evidence,
     ) -> None:
         name = f"{rule}@{subject}"
         before = state = self.state(rule, subject)
         for verdict in verdicts:
             late = can_be_late and self.now_ms - verdict.at_ms > LATE_MS
-            state, change = step(name, state, verdict, late=late)
+            state, change = step(name, state, verdict, late=late or quiet)
             if change is not None:
                 alert_id, what, severity, at_ms, reason, _, quiet = change
                 row = AlertChange(alert_id, rule, subject, what, severity, at_ms, self.now_ms, reason, quiet=quiet)
@@ -134,9 +138,23 @@ def _find_probes(register: Register, now_ms: int) -> list[_Probe]:
     return probes
 
 
+def _close_removed(book: _Book, register: Register) -> None:
+    """Clear what is open about assets and devices that are no longer registered; that wakes nobody."""
+    known = {*register.assets, *(f"node:{key}" for key in register.nodes)}
+    known.update(f"gateway:{node.gateway}" for node in register.nodes.values())
+    for name in book.states:
+        rule, _, subject = name.partition("@")
+        if rule in RULES and subject not in known and (state := book.state(rule, subject)).alert_id is not None:
+            over = Verdict(book.now_ms, raises=False, severity=state.severity, reason=REMOVED, evidence={})
+            book.take(rule, subject, [over], quiet=True)
+
+
 def _judge_devices(book: _Book, register: Register, hearing: Hearing, since_ms: int) -> None:
-    """Silence of gateways; of nodes only as far as their gateway was heard all the while."""
+    """Silence of registered gateways; of nodes only as far as their gateway was heard all the while."""
+    registered = {node.gateway for node in register.nodes.values()}
     for gateway, heard in hearing.gateways.items():
+        if gateway not in registered:
+            continue
         _judge_device(book, f"gateway:{gateway}", (heard.last_ms, book.now_ms, HEARTBEAT_MS), since_ms)
         book.keep(f"heard@gateway:{gateway}", heard.to_text())
     unknown = Heard(book.now_ms, 0)
@@ -153,12 +171,12 @@ def _judge_device(book: _Book, subject: str, heard: tuple[int, int, float], sinc
         marks, back = judge_return(state, heard_ms, interval_ms)
         book.keep(f"offline@{subject}", replace(state, marks=marks).to_text())
         if back is not None:
-            book.take("offline", subject, [back], can_be_late=False)
+            book.take("offline", subject, [back])
             return
     silences = judge_silence(heard_ms, until_ms, interval_ms, since_ms=since_ms)
     if silences and state.alert_id is None:
         book.keep(f"offline@{subject}", replace(state, marks={"heard_ms": heard_ms}).to_text())
-    book.take("offline", subject, silences, can_be_late=False)
+    book.take("offline", subject, silences)
 
 
 def _judge_asset(book: _Book, observations: Observations, probe: _Probe, interval_ms: float, newest_ms: int) -> None:

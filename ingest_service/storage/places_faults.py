@@ -7,8 +7,8 @@ from itertools import combinations
 from ingest_service.domain.alert import RULES
 from ingest_service.domain.catalogue import OUTWARD, QUANTITIES
 from ingest_service.domain.gauge import quantity_of
-from ingest_service.domain.tank import shape_faults
-from ingest_service.storage.places_rows import AssetRow, PlacementRow, PlacesRows, TankRow, build_shape
+from ingest_service.domain.tank import tank_faults
+from ingest_service.storage.places_rows import AssetRow, PlacementRow, PlacesRows, TankRow, build_tank
 from ingest_service.storage.toml_lines import Location
 
 Fault = tuple[Location, str]
@@ -62,20 +62,24 @@ def _asset_faults(rows: PlacesRows) -> Iterator[Fault]:
 
 
 def _tank_faults(tank: TankRow) -> Iterator[Fault]:
-    for words in shape_faults(build_shape(tank)):
-        yield ("tank", "shape"), words
-    if not tank.outlet_m < tank.full_m:
-        yield ("tank", "full_m"), f"full_m = {tank.full_m} must be above outlet_m = {tank.outlet_m}"
-    if not tank.full_m < tank.sensor_height_m:
-        words = f"sensor_height_m = {tank.sensor_height_m} must be above full_m = {tank.full_m}, or the sensor drowns"
-        yield ("tank", "sensor_height_m"), words
+    for words in tank_faults(build_tank(tank)):
+        field = words.split()[0]
+        yield ("tank", field if field in TankRow.model_fields else "shape"), words
 
 
 def _threshold_faults(here: Location, row: AssetRow) -> Iterator[Fault]:
-    for rule in row.thresholds:
+    for rule, numbers in row.thresholds.items():
+        there: Location = (*here, "thresholds", rule)
         if rule not in RULES:
-            words = f"there is no alert rule {rule!r}; there are {', '.join(sorted(RULES))}"
-            yield (*here, "thresholds", rule), words
+            yield there, f"there is no alert rule {rule!r}; there are {', '.join(sorted(RULES))}"
+        elif rule == "offline":
+            yield there, "offline is about nodes and gateways, not assets; set the node's interval_s instead"
+        else:
+            for name, number in numbers.items():
+                try:
+                    RULES[rule].with_overrides({name: number})
+                except ValueError as error:
+                    yield (*there, name), str(error)
 
 
 def _placement_faults(rows: PlacesRows) -> Iterator[Fault]:

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from ingest_service.domain.catalogue import OUTWARD
 from ingest_service.domain.gauge import quantity_of
-from ingest_service.domain.places import Asset, Contact, Node, Place, Placement, Register, Tank
+from ingest_service.domain.places import Asset, Contact, Node, Place, Placement, Register
 from ingest_service.storage.places_faults import find_faults
-from ingest_service.storage.places_rows import AssetRow, PlaceRow, PlacesRows, TankRow, build_shape
+from ingest_service.storage.places_rows import AssetRow, PlaceRow, PlacesRows, build_tank
 from ingest_service.storage.toml_lines import Location, TomlLines
 
 EXAMPLE: Final = Path(str(resources.files("ingest_service") / "places.example.toml"))
@@ -115,9 +115,4 @@ def _place(row: PlaceRow) -> Place:
 
 
 def _asset(row: AssetRow) -> Asset:
-    return Asset(row.key, row.place, row.kind, row.name, _tank(row.tank) if row.tank else None, row.thresholds)
-
-
-def _tank(row: TankRow) -> Tank:
-    plain = row.model_dump(exclude={"shape"})
-    return Tank(shape=build_shape(row), **plain)
+    return Asset(row.key, row.place, row.kind, row.name, build_tank(row.tank) if row.tank else None, row.thresholds)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from ingest_service.domain.places import TankShape
+from ingest_service.domain.places import Tank, TankShape
 
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
 Gateway = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
@@ -116,6 +116,7 @@ class PlacesRows(_Row):
     placement: list[PlacementRow] = []
 
 
-def build_shape(row: TankRow) -> TankShape:
-    """The geometry that a row describes."""
-    return TankShape(row.shape.kind, dict(row.shape.__pydantic_extra__), tuple(row.shape.points))
+def build_tank(row: TankRow) -> Tank:
+    """The tank that a row describes; `domain.tank.tank_faults` says whether it can be."""
+    shape = TankShape(row.shape.kind, dict(row.shape.__pydantic_extra__), tuple(row.shape.points))
+    return Tank(shape=shape, **row.model_dump(exclude={"shape"}))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from ingest_service.domain.alert import REMOVED
 from ingest_service.domain.catalogue import QUANTITIES
 from ingest_service.domain.places import Asset, Contact, Place, Register
 from ingest_service.services.ports import AlertChange
@@ -20,6 +21,7 @@ _RAISED: Final = {
     "overflow": mark(
         "%(tank)s overflowing for %(minutes)s min (%(fill)s). Close the inlet or check the float valve. %(at)s"
     ),
+    "overflow:rain": mark("%(tank)s full of rain water for %(minutes)s min (%(fill)s). Let the rest run off. %(at)s"),
     "stuck": mark(
         "Level sensor %(tank)s unchanged %(hours)s h although water is flowing. Check probe and cable. %(at)s"
     ),
@@ -36,6 +38,8 @@ _CLEARED: Final = {
     "range": mark("RESOLVED: sensor %(tank)s measures well again. %(at)s"),
     "offline": mark("RESOLVED: %(device)s is back online. %(at)s"),
 }
+
+_CLOSED: Final = mark("CLOSED: %(device)s is no longer watched. %(at)s")
 
 _TITLES: Final = {
     "tank_low": mark("Water low"),
@@ -67,13 +71,22 @@ def render_alert(
     """
     words = speak(language)
     messages = _CLEARED if change.state == "cleared" else _RAISED
-    message = messages.get(f"{change.rule}:{change.reason}") or messages.get(change.rule)
+    message = messages.get(f"{change.rule}:{_shade(change, register)}") or messages.get(change.rule)
+    if change.reason == REMOVED:
+        message = _CLOSED
     values = _values(change, register, words, name_letters)
     if not phones:
         values["call"] = ""
     if message is None:
         return words.say("Alert %(rule)s: %(tank)s. %(at)s", rule=change.rule, **values)
     return _capital(words.say(message, **values))
+
+
+def _shade(change: AlertChange, register: Register) -> str:
+    """What makes one alert of a rule another thing to people: where overflowing rain water is no fault, else why."""
+    asset = register.assets.get(change.asset)
+    rain = change.rule == "overflow" and asset is not None and asset.tank is not None and asset.tank.source == "rain"
+    return "rain" if rain else change.reason
 
 
 def render_alert_sms(change: AlertChange, register: Register) -> str:

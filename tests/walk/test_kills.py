@@ -149,7 +149,8 @@ def check_volume(written: dict[str, dict[str, int]], committed: dict[tuple[str, 
         totals = [value for _, value in at]
         assert totals == sorted(totals)
         truth = written[node]["pulses_heard"] / 450
-        assert truth - written[node]["boots"] * MOST_LITRES_A_FRAME <= totals[-1] <= truth + 0.01
+        least = truth - written[node]["boots"] * MOST_LITRES_A_FRAME
+        assert least <= totals[-1] <= truth + 0.01, (node, least, totals[-1], truth, written[node])
 
 
 def test_a_kill_of_each_part_loses_nothing(tmp_path: Path) -> None:

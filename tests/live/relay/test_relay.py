@@ -54,10 +54,12 @@ class Station:
         self.link.stop()
         self.spool.close()
 
-    def append(self, count: int) -> None:
+    def append(self, count: int, nodes: int = 1) -> None:
+        """Frames of these many nodes in turn."""
         for number in range(self.number, self.number + count):
-            body = b"T01 distance_m=%d battery_v=12.5" % number
-            self.spool.append(Entry(START_MS + number * 1000, number * 1000, True, "boot", body, 2, "T01"), {})
+            node = f"T{number % nodes + 1:02d}"
+            body = f"{node} distance_m={number} battery_v=12.5".encode()
+            self.spool.append(Entry(START_MS + number * 1000, number * 1000, True, "boot", body, 2, node), {})
         self.number += count
 
     def wait_all_there(self, peer: Peer, timeout_s: float = 30) -> None:
@@ -109,6 +111,48 @@ def test_a_fresh_frame_overtakes_the_backlog(tmp_path: Path, broker: Mosquitto) 
         until(lambda: ("T01", "distance_m", START_MS + 300_000) in peer.points)
         assert len(peer.points) < 600
         station.wait_all_there(peer)
+
+
+def count_readings_sent(peer: Peer) -> int:
+    return sum(readings for _, readings in peer.packs)
+
+
+def test_the_newest_of_each_node_goes_before_the_backlog(tmp_path: Path, broker: Mosquitto) -> None:
+    with Station(tmp_path, 1) as station:
+        station.append(300, nodes=30)
+        until(lambda: station.spool.counters().committed_frames == 300)
+    patient = RelayConfig(window=4, backlog_window=2, backlog_readings=20)
+    with Peer(broker.port) as peer, Station(tmp_path, broker.port, patient) as station:
+        station.number = 300
+        station.wait_all_there(peer)
+        assert [readings for _, readings in peer.packs[:30]] == [2] * 30
+        newest_first = [START_MS + number * 1000 for number in range(299, 269, -1)]
+        assert [at_ms for _, channel, at_ms in peer.points if channel == "distance_m"][:30] == newest_first
+        assert count_readings_sent(peer) == 600  # nothing twice
+
+
+def test_the_newest_goes_first_also_when_only_the_server_was_away(tmp_path: Path, broker: Mosquitto) -> None:
+    with Station(tmp_path, broker.port) as station:
+        station.append(300, nodes=3)
+        until(lambda: station.spool.counters().committed_frames == 300 and station.relay.overdue)
+        with Peer(broker.port) as peer:
+            station.wait_all_there(peer)
+            arrived = [at_ms for _, channel, at_ms in peer.points if channel == "distance_m"]
+            one_pack = QUICK.backlog_readings // 2  # what knocked may be backlog
+            assert {START_MS + number * 1000 for number in (297, 298, 299)} <= {*arrived[: one_pack + 3]}
+
+
+def test_the_window_holds_for_the_newest_as_well(tmp_path: Path, broker: Mosquitto) -> None:
+    with Station(tmp_path, 1) as station:
+        station.append(300, nodes=30)
+        until(lambda: station.spool.counters().committed_frames == 300)
+    patient = RelayConfig(window=4, backlog_window=2, answer_timeout_s=60)
+    with Peer(broker.port) as peer, Station(tmp_path, broker.port, patient) as station:
+        peer.policy = lambda pack_id: []
+        until(lambda: len(peer.packs) == 4)
+        station.append(3)
+        until(lambda: station.spool.counters().committed_frames == 303)
+        assert station.relay.sent == 4
 
 
 def test_a_broker_killed_and_wiped_loses_nothing(tmp_path: Path, broker: Mosquitto) -> None:

@@ -245,12 +245,26 @@ def test_a_frame_byte_by_byte_amid_static_is_understood(tmp_path: Path) -> None:
 
 
 def test_a_node_with_many_probes_sends_more_than_one_frame(tmp_path: Path) -> None:
+    """Each reading stands once, with its echoes, the supply and the flags by which it is judged."""
     probes: list[Probe] = [Voltage(f"hd{n}" if n > 1 else "hd", lambda: 65000) for n in range(1, 10)]
     probes += [PulseSonar(str(n) if n > 1 else "", lambda: 20000) for n in range(1, 10)]
+    probes.append(Voltage("vs", lambda: 49650))
     _, *data = make(tmp_path, probes).run(1000)
     assert len(data) > 1
-    together = {key: value for frame in data for key, value in frame.fields.items()}
-    assert len(together) == 9 + 18 + 2
+    together = [key for frame in data for key in frame.fields if key not in {"er", "fl", "vs"}]
+    assert len(together) == len(set(together)) == 9 + 18
+    for frame in data:
+        assert {"er", "fl", "vs"} <= frame.fields.keys()
+        assert all("dq" + key[2:] in frame.fields for key in frame.fields if key.startswith("ds"))
+
+
+def test_more_thermometers_than_fit_beside_another_probe_get_frames_of_their_own(tmp_path: Path) -> None:
+    probes: list[Probe] = [Voltage(f"vs{n}" if n > 1 else "vs", lambda: 65000) for n in range(1, 10)]
+    probes += [Voltage(f"tw{n}" if n > 1 else "tw", lambda: 65000) for n in range(1, 10)]
+    probes.append(PulseSonar("", lambda: 20000))
+    _, *data = make(tmp_path, probes).run(1000)
+    together = [key for frame in data for key in frame.fields if key not in {"er", "fl"}]
+    assert len(together) == len(set(together)) == 18 + 2
 
 
 def test_the_watchdog_is_fed_often_enough_at_the_longest_interval(tmp_path: Path) -> None:

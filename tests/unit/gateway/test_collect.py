@@ -190,3 +190,33 @@ def test_a_state_that_cannot_be_read_starts_anew(node: Rig, caplog: pytest.LogCa
     node.collector.start()
     assert node.collector.nodes() == {}
     assert "cannot be read" in caplog.text
+
+
+def test_a_measurement_in_two_frames_is_two_records_at_two_instants(node: Rig) -> None:
+    node.hear(frame("D", 1, 5000, ds=1000, dq=5, fp=450))
+    node.hear(frame("D", 2, 65_000, ds=1000, dq=5, fp=900))
+    node.hear(frame("D", 3, 65_000, ds2=1100, dq2=5, fp2=10), after_ms=0)
+    node.hear(frame("D", 4, 125_000, ds=1000, dq=5, fp=1350))
+    instants = [at_ms for at_ms, _, _ in node.records()]
+    assert instants == sorted(set(instants))
+    assert instants[2] - instants[1] == 1
+    assert all(believed for _, believed, _ in node.records())
+    assert node.last()["flow_lpm"].value == 1
+    counters = node.collector.nodes()["T01"]
+    assert (counters.frames, counters.gaps, counters.reboots) == (4, 0, 0)
+
+
+def test_two_channels_of_one_quantity_do_not_spoil_the_record(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Two values of one series at one instant would make the server refuse the whole pack."""
+    odd = NodeConfig(interval_s=10, channels={"aa": ChannelConfig(quantity="distance_m", scale=0.001)})
+    with rig(tmp_path / "spool.db", T01=odd) as node:
+        node.hear(frame("D", 1, 1000, ds=1000, aa=2000, tw=1800))
+        assert node.last()["distance_m"].value == 1.0
+        assert set(node.last()) == {"distance_m", "temperature_c"}
+        node.spool.commit()
+        (stored,) = node.spool.read_oldest(0, 100, ())
+        assert stored.readings == 2
+        node.hear(frame("D", 2, 2000, ds=1000, aa=2000, tw=1800))
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        "node T01: ds and aa are both distance_m; name another quantity for one"
+    ]

@@ -101,3 +101,14 @@ def test_lines_are_found_through_lists_quotes_and_comments() -> None:
     assert find_line(lines, ("x", "y z", "t", 0)) == 3
     assert find_line(lines, ("x", "y z", "u")) == 7
     assert (find_line(lines, ("p", 0)), find_line(lines, ("p", 1, "l")), find_line(lines, ("q",))) == (8, 11, 1)
+
+
+def test_two_channels_of_one_quantity_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(
+        'id = "g"\n[node.T01.channel.hd]\nquantity = "head_m"\nfull_scale_kpa = 50\n'
+        '[node.T01.channel.hd2]\nquantity = "head_m"\nfull_scale_kpa = 50\n'
+    )
+    assert check(path, {}) == [
+        f"{path}:2: [node.T01] channel: hd and hd2 are both head_m: number them: head_m, head_m2, head_m3",
+    ]

@@ -208,3 +208,24 @@ def test_what_is_recorded_can_be_played_again(bench: Bench, tmp_path: Path) -> N
     assert [at_ms for _, at_ms in played] == sorted(at_ms for _, at_ms in played if at_ms)
     assert sum(bad) == 1
     assert all(line.at_ms for line in read_recording(log))
+
+
+@pytest.mark.parametrize("path", ["/dev/full", "/nowhere/field.log"])
+def test_a_log_that_cannot_be_written_costs_no_reading(bench: Bench, path: str) -> None:
+    recorder = Recorder(Path(path), lambda: 1_790_000_000_000)
+    recorder.write(b"#" * 20_000 + b"\n")
+    port = _open(bench, recorder=recorder)
+    for _ in range(3):
+        bench.say_until_heard()
+    assert [state.opened for state in port.states()] == [1]
+    port.close()
+    recorder.close()
+
+
+def test_ports_that_share_a_log_do_not_cut_each_others_lines(tmp_path: Path) -> None:
+    log = tmp_path / "field.log"
+    recorder = Recorder(log, lambda: 1_790_000_000_000)
+    for data, port in ((b"one be", "a"), (b"two be", "b"), (b"gun\r\n", "a"), (b"gun too\n", "b")):
+        recorder.write(data, port)
+    recorder.close()
+    assert [line.data for line in read_recording(log)] == [b"one begun", b"two begun too"]

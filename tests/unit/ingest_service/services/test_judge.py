@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest_service.domain.alert import RULES
-from ingest_service.domain.places import Direction, Placement, TankShape
+from ingest_service.domain.places import Direction, Placement, Register, TankShape
 from ingest_service.services.ports import Heartbeat
 from ingest_service.services.record import Arrived
 from ingest_service.text.alerts import render_alert
@@ -201,6 +201,18 @@ def test_a_probe_that_sees_nothing_believable_is_told(village: Village) -> None:
     assert told(village.live([70.0] * 40)) == [("range", "t1", "cleared")]
 
 
+def test_a_rule_that_need_not_wait_decides_at_once(tmp_path: Path) -> None:
+    at_once = {"raise_for_min": 0.0, "clear_for_min": 0.0}
+    rules = ("tank_low", "tank_empty", "overflow", "range", "stuck")
+    village = Village(tmp_path, make_register(thresholds=dict.fromkeys(rules, at_once)))
+    assert told(village.live([31.0, 30.0])) == LOW
+    assert told(village.live([30.0 + minute for minute in range(25)])) == [("tank_low", "t1", "cleared")]
+    village.now_ms += MINUTE
+    village.receive(make_level(village.now_ms, 175.0, 2))
+    assert told(village.judge()) == [("range", "t1", "raised")]
+    village.close()
+
+
 def test_a_probe_that_repeats_itself_half_a_day_is_stuck(village: Village) -> None:
     rng = random.Random(3)
     village.now_ms += 13 * HOUR
@@ -356,6 +368,31 @@ def test_a_strange_heartbeat_harms_nothing(village: Village, nodes: object) -> N
 def test_devices_that_were_never_heard_are_not_missed(village: Village) -> None:
     village.now_ms += 100 * HOUR
     assert village.judge() == []
+
+
+def test_what_is_open_about_removed_assets_and_devices_is_closed_quietly(tmp_path: Path) -> None:
+    village = Village(tmp_path, make_register(tanks=2))
+    village.live([70.0] * 5)
+    village.levels([20.0] * 60, node="T02")
+    village.live([None] * 20)
+    assert {alert.latest.asset for alert in village.records.open_alerts()} == {"t2", "node:gw/T01", "node:gw/T02"}
+    shown = village.records.undelivered("console")
+    village.place(make_register(tanks=1))
+    village.now_ms += MINUTE
+    village.beat()
+    closed = village.judge()
+    assert {(one.asset, one.state, one.reason, one.quiet, one.at_ms) for one in closed} == {
+        (asset, "cleared", "removed", True, village.now_ms) for asset in ("t2", "node:gw/T02")
+    }
+    assert village.judge() == []
+    assert village.records.undelivered("console") == shown
+    assert [alert.latest.asset for alert in village.records.open_alerts()] == ["node:gw/T01"]
+    village.place(Register())
+    village.now_ms += 10 * HOUR
+    assert told(village.judge()) == [("offline", "node:gw/T01", "cleared")]
+    village.place(make_register(tanks=2))
+    assert ("offline", "gateway:gw", "raised") in told(village.judge())
+    village.close()
 
 
 def test_late_readings_wake_nobody(village: Village) -> None:

@@ -44,8 +44,8 @@ def test_a_good_file_is_a_register() -> None:
         ('phone = "0900 000 001"', 'phone = "call me"', "phone = 'call me' must be a telephone number"),
         ("people = 180", "peeple = 180", "peeple is not known here; is it misspelt?"),
         ('source = "piped"', 'source = "well"', "source = 'well' must be one of 'rain' or 'piped'"),
-        ("full_m = 1.70", "full_m = 0.05", "full_m = 0.05 must be above outlet_m = 0.1"),
-        ("sensor_height_m = 2.10", "sensor_height_m = 1.5", "sensor_height_m = 1.5 must be above full_m = 1.7"),
+        ("full_m = 1.70", "full_m = 0.05", "full_m 0.05 must be above outlet_m 0.1"),
+        ("sensor_height_m = 2.10", "sensor_height_m = 1.5", "sensor_height_m 1.5 must be above full_m 1.7"),
         ("full_m = 1.70", "full_m = nan", "full_m"),
         ('node = "lung-sau/L01"', 'node = "lung-sau/X99"', "there is no [[node]] 'lung-sau/X99'"),
         ('asset = "lung-sau-tuyen-1"', 'asset = "nowhere"', "there is no [[asset]] 'nowhere'"),
@@ -72,6 +72,36 @@ def test_a_shape_that_cannot_be_is_refused(tmp_path: Path) -> None:
     found = "\n".join(faults(tmp_path, text))
     assert "cylinder needs diameter_m" in found
     assert "cylinder has no diametre_m" in found
+
+
+def test_a_tank_that_is_lower_than_its_full_level_is_refused(tmp_path: Path) -> None:
+    text = GOOD.replace('"cylinder"', '"horizontal_cylinder"', 1).replace(
+        "diameter_m = 1.50", "diameter_m = 1.20\nlength_m = 2.00", 1
+    )
+    assert f"{line_of(text, 'full_m = 1.70')}: full_m 1.7 is above the top of the shape, 1.2 m" in faults(
+        tmp_path, text
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "number", "words"),
+    [
+        ("tank_low", "rase_at = 25", "rule tank_low has no number rase_at; it has raise_at, dry_raise_at, clear_above"),
+        ("tank_low", "raise_at = nan", "raise_at of rule tank_low is nan: it must be 0 or more"),
+        ("tank_empty", "raise_at = -5", "raise_at of rule tank_empty is -5: it must be 0 or more"),
+        ("overflow", "raise_for_min = inf", "raise_for_min of rule overflow is inf: it must be from 0 to 10080"),
+        ("stuck", "identical_h = 1000", "identical_h of rule stuck is 1000: it must be from 0 to 168"),
+        ("offline", "intervals = 5", "offline is about nodes and gateways, not assets"),
+        ("low", "raise_at = 25", "there is no alert rule 'low'; there are offline, overflow"),
+    ],
+)
+def test_a_threshold_that_would_end_the_watch_is_refused(tmp_path: Path, rule: str, number: str, words: str) -> None:
+    for wrong in (f"\n[asset.thresholds.{rule}]\n{number}\n", f"\n[asset.thresholds]\n{rule} = {{ {number} }}\n"):
+        text = GOOD.replace("diameter_m = 1.50\n", f"diameter_m = 1.50\n{wrong}", 1)
+        (fault,) = faults(tmp_path, text)
+        line, _, said = fault.partition(": ")
+        assert said.startswith(words)
+        assert abs(int(line) - line_of(text, number)) <= 1
 
 
 def test_a_tank_without_geometry_is_refused(tmp_path: Path) -> None:

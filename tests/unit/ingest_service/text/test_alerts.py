@@ -1,5 +1,6 @@
 """Alert sentences, word for word."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -20,6 +21,7 @@ REGISTER = Register(
     assets={
         "b1": Asset("b1", "ls", "tank", "Bể Lũng Sâu 1", TANK),
         "l2": Asset("l2", "ls", "tank", "Lũng Sâu 2", TANK),
+        "lu": Asset("lu", "ls", "tank", "Lu nhà văn hóa", replace(TANK, source="rain")),
     },
     nodes={"gw/T01": Node("gw", "T01", "ls")},
 )
@@ -36,11 +38,13 @@ HURRY = change("tank_low", fill_pct=28.0, volume_l=840.0, days_left=0.6)
 EMPTY = change("tank_empty", fill_pct=3.0, volume_l=90.0)
 SPAN = {"window_from_ms": AT_MS - 40 * MINUTE_MS, "window_to_ms": AT_MS}
 OVER = change("overflow", value=99.0, unit="%", **SPAN)
+RAIN = change("overflow", "lu", value=99.0, unit="%", **SPAN)
 HALF_DAY = {"window_from_ms": AT_MS - 12 * 60 * MINUTE_MS, "window_to_ms": AT_MS, "value": 0.5, "unit": "m"}
 STUCK = change("stuck", reason="still_though_flowing", **HALF_DAY)
 STILL = change("stuck", reason="identical", **HALF_DAY)
 RANGE = change("range", value=0.8, unit="share")
 GONE = change("offline", "gateway:gw", last_heard_ms=AT_MS - 35 * MINUTE_MS)
+CLOSED = change("tank_low", "be-cu", state="cleared", reason="removed")
 BACK = change("tank_low", state="cleared", fill_pct=46.0, volume_l=1380.0)
 
 VECTORS = [
@@ -57,6 +61,12 @@ VECTORS = [
         "Tank Lũng Sâu 1 at 28% (840 L), less than a day left. Please save water. 23/11 17:30",
     ),
     (
+        CLOSED,
+        "ĐÃ ĐÓNG: be-cu không còn được theo dõi. 23/11 17:30",
+        "DA DONG: be-cu khong con duoc theo doi. 23/11 17:30",
+        "CLOSED: be-cu is no longer watched. 23/11 17:30",
+    ),
+    (
         EMPTY,
         "HẾT NƯỚC: bể Lũng Sâu 1 còn 3% (90 lít). Kiểm tra nguồn, van và đường ống. Gọi KTV 09xx xxx xxx. 23/11 17:30",
         "HET NUOC: be Lung Sau 1 con 3% (90 lit). Kiem tra nguon, van va duong ong. Goi KTV 09xx xxx xxx. 23/11 17:30",
@@ -67,6 +77,12 @@ VECTORS = [
         "Bể Lũng Sâu 1 đầy tràn 40 phút (99%). Xin đóng van vào hoặc xem phao. 23/11 17:30",
         "Be Lung Sau 1 day tran 40 phut (99%). Xin dong van vao hoac xem phao. 23/11 17:30",
         "Tank Lũng Sâu 1 overflowing for 40 min (99%). Close the inlet or check the float valve. 23/11 17:30",
+    ),
+    (
+        RAIN,
+        "Lu nhà văn hóa đầy nước mưa 40 phút (99%). Để nước thừa chảy theo rãnh. 23/11 17:30",
+        "Lu nha van hoa day nuoc mua 40 phut (99%). De nuoc thua chay theo ranh. 23/11 17:30",
+        "Tank nhà văn hóa full of rain water for 40 min (99%). Let the rest run off. 23/11 17:30",
     ),
     (
         STUCK,

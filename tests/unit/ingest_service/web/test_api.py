@@ -169,3 +169,11 @@ def test_a_bug_is_answered_as_ours(tmp_path: Path) -> None:
 def test_two_applications_do_not_meet(village: Village) -> None:
     create_app(village.observations, village.records, village.now)
     create_app(village.observations, village.records, village.now)
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/api/v1/places"])
+def test_a_monitor_may_ask_for_the_head_alone(site: httpx.Client, path: str) -> None:
+    whole, head = site.get(path), site.head(path)
+    assert head.status_code == 200
+    assert head.content == b""
+    assert head.headers["content-type"] == whole.headers["content-type"]
