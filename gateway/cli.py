@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import re
 import signal
 import sqlite3
 import sys
@@ -71,7 +72,7 @@ def send_command(config: GatewayConfig, options: argparse.Namespace) -> int:
     if not all(mark for _, mark, _ in pairs):
         print("arguments are written key=value, e.g. iv=60000", file=sys.stderr)
         return 2
-    args = {key: int(value) if value.lstrip("-").isdecimal() else value for key, _, value in pairs}
+    args = {key: int(value) if re.fullmatch(r"-?[0-9]+", value) else value for key, _, value in pairs}
     try:
         answer = ask(config.data_dir, {"do": "send", "node": options.node, "verb": options.verb, "args": args})
     except ControlError as error:

@@ -73,7 +73,7 @@ class NodeFacts(Protocol):
 
 
 def describe(
-    clock: Clock, spool: Spool, nodes: Mapping[str, NodeFacts], data_dir: Path, version: str
+    clock: Clock, spool: Spool, nodes: Mapping[str, NodeFacts], data_dir: Path, version: str, *, interval_s: float
 ) -> dict[str, object]:
     """The heartbeat's body. Instants are in seconds since 1970 UTC, None where nothing is known."""
     return {
@@ -83,6 +83,7 @@ def describe(
         "boot": clock.boot,
         "version": version,
         "clock": clock.state,
+        "interval_s": interval_s,
         "spool": _describe_spool(spool),
         "nodes": {node: _describe_node(facts) for node, facts in nodes.items()},
         "disk_free_bytes": shutil.disk_usage(data_dir).free,

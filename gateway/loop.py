@@ -174,8 +174,9 @@ class Gateway:
         self._beat_due_s = time.monotonic() + self._config.heartbeat.interval_s
 
     def _describe(self) -> dict[str, object]:
-
-        return describe(self._clock, self._spool, self._collector.nodes(), self._config.data_dir, self._version)
+        config, nodes = self._config, self._collector.nodes()
+        interval_s = config.heartbeat.interval_s * config.clock.factor
+        return describe(self._clock, self._spool, nodes, config.data_dir, self._version, interval_s=interval_s)
 
     def _take_answer(self, payload: bytes) -> None:
 

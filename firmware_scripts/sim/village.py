@@ -22,7 +22,8 @@ Events are JSON lines on standard output:
     {"event": "stats", "village_s": seconds of the village, "hour": its hour of the day, "nodes": {N: {
         "frames_sent": whole valid frames that the node wrote, "boots": …, "running": …, "plugged": …, "open": …,
         "pulses_total": pulses of its first meter since the start, also while the node is dead (0 without a meter),
-        "pulses_heard": those that fell while the node ran, "damages": …, "bytes_dropped": while nobody had it open}},
+        "pulses_heard": those that fell while the node ran, "pulses_sent": those that whole
+        frames told of, in all its lives, "damages": …, "bytes_dropped": while nobody had it open}},
      "tanks": {A: {"level_m", "volume_l", "in_l", "out_l", "spilled_l"}}, "pipes": {A: {"flow_lpm", "passed_l"}}}
 
 The end of standard input ends everything.
@@ -41,7 +42,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from firmware_scripts.frame import Decoder
+from firmware_scripts.frame import Decoder, Frame
 from firmware_scripts.sim.cable import Cable
 from firmware_scripts.sim.process import NodeProcess, asked_for_reset, engine_name, find_engine
 from firmware_scripts.sim.senses import sense
@@ -62,6 +63,7 @@ class Station:
         self.cable = cable
         self.sent = Decoder()
         self.pulses_heard = 0
+        self._pulses_sent = [0, 0]  # told of in earlier lives, and in this one
         self.wanted = True
         self._last_pulses = 0
         self._said: dict[str, Any] = {}
@@ -82,8 +84,16 @@ class Station:
         """Bytes from the node to the gateway."""
         data = self.process.read()
         if data:
-            self.sent.feed(data)
+            for frame in self.sent.feed(data):
+                self._note_pulses(frame)
             self.cable.write(data)
+
+    def _note_pulses(self, frame: Frame) -> None:
+        if frame.kind == "B" and "tg" not in frame.fields:
+            self._pulses_sent = [sum(self._pulses_sent), 0]
+        told = frame.fields.get("fp")
+        if isinstance(told, int):
+            self._pulses_sent[1] = told
 
     def pass_down(self) -> None:
         """Bytes from the gateway to the node."""
@@ -111,6 +121,7 @@ class Station:
             "open": self.cable.is_open(),
             "pulses_total": self._last_pulses,
             "pulses_heard": self.pulses_heard,
+            "pulses_sent": sum(self._pulses_sent),
             "damages": self.cable.damages,
             "bytes_dropped": self.cable.dropped,
         }

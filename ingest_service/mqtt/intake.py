@@ -1,5 +1,6 @@
 """Take a batch of messages in: decode, record, store durably; say what each is to be answered."""
 
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,7 @@ from typing import NamedTuple
 
 from ingest_service.mqtt import translate
 from ingest_service.mqtt.connection import Message
+from ingest_service.services.hearing import EAR, Heard
 from ingest_service.services.ports import (
     Heartbeat,
     Now,
@@ -22,6 +24,8 @@ from ingest_service.services.record import Arrived, Recorded, Recorder, Refused
 _MAX_ID_BYTES = 64
 _MAX_READINGS = 250_000
 _REGISTER_EVERY_S = 0.5
+_NOTE_EVERY_MS, _NOTE_EVERY_S = 60_000, 0.2
+_LONGEST_BREAK_MS = 300_000
 
 
 class Outcome(NamedTuple):
@@ -94,6 +98,27 @@ class Intake:
         self._recorder: Recorder | None = None
         self._version = -1
         self._register_due_s = 0.0
+        self._ear = Heard(0, 0)
+        self._noted_ms = 0
+        self._note_due_s = 0.0
+
+    def note_hearing(self, *, hears: bool) -> None:
+        """Write down about once a minute that gateways can be heard and stored, so that deafness is not their silence.
+
+        Args:
+            hears: connected to the broker, with a store that takes readings.
+        """
+        if not hears:
+            return
+        now_ms = self._now()
+        broken = now_ms - self._ear.last_ms > _LONGEST_BREAK_MS
+        self._ear = Heard(now_ms, now_ms if broken else self._ear.since_ms)
+        if now_ms - self._noted_ms < _NOTE_EVERY_MS or time.monotonic() < self._note_due_s:
+            return
+        self._note_due_s = time.monotonic() + _NOTE_EVERY_S
+        with contextlib.suppress(StoreUnavailableError):  # then nothing is judged either
+            self._records.append_changes([], {EAR: self._ear.to_text()})
+            self._noted_ms = now_ms
 
     def take(self, messages: Sequence[Message]) -> Outcome:
         """Take messages in; when this returns, those are on the disk and may be answered.

@@ -56,6 +56,7 @@ class Listener:
             timeout_s = _IDLE_S if not self._waiting else min(_IDLE_S, max(0.0, self._due_s - now_s))
             self._receive(self._connection.pump(timeout_s))
             self._figures.connected.set(self._connection.connected)
+            self._intake.note_hearing(hears=self._connection.connected and not self._failures)
             if self._waiting and self._is_due(time.monotonic()):
                 self._take()
         self._connection.close()

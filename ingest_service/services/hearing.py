@@ -12,6 +12,9 @@ from ingest_service.services.ports import Heartbeat, Observation, SeriesKey
 HEARTBEAT_MS: Final = 60_000
 """How often a gateway tells how it is, unless it says otherwise."""
 
+EAR: Final = "heard@listen"
+"""Working state in which `listen` writes down, as a `Heard`, from when to when it could hear and store."""
+
 
 class Heard(NamedTuple):
     """When a gateway was last heard, and since when it has been heard without a long break."""
@@ -35,11 +38,13 @@ class Hearing:
 
     Attributes:
         gateways: by gateway id: its heartbeats; a will is none.
+        beats: by gateway id: milliseconds between its heartbeats.
         nodes: by `Node.key`: its last reading, or what its gateway says that it heard of it.
         intervals: by `Node.key`: milliseconds between its frames.
     """
 
     gateways: Mapping[str, Heard]
+    beats: Mapping[str, float]
     nodes: Mapping[str, int]
     intervals: Mapping[str, float]
 
@@ -79,6 +84,7 @@ def listen_back(
         gateway: _heard(heartbeat, Heard.from_text(remembered.get(f"heard@gateway:{gateway}", "")), now_ms)
         for gateway, heartbeat in heartbeats.items()
     }
+    beats = {gateway: _beat_ms(heartbeat) for gateway, heartbeat in heartbeats.items()}
     nodes: dict[str, int] = {}
     intervals: dict[str, float] = {}
     for key, node in register.nodes.items():
@@ -91,7 +97,7 @@ def listen_back(
         if heard:
             nodes[key] = min(now_ms, max(heard))
         intervals[key] = max(node.interval_s, _number(told.get("interval_s")) or 0.0) * 1000
-    return Hearing(gateways, nodes, intervals)
+    return Hearing(gateways, beats, nodes, intervals)
 
 
 def _heard(heartbeat: Heartbeat, before: Heard | None, now_ms: int) -> Heard:
@@ -102,8 +108,12 @@ def _heard(heartbeat: Heartbeat, before: Heard | None, now_ms: int) -> Heard:
         return Heard(last_ms, last_ms)
     if not heartbeat.online or last_ms <= before.last_ms:
         return before
-    unbroken = last_ms - before.last_ms <= silence_limit_ms(HEARTBEAT_MS)
+    unbroken = last_ms - before.last_ms <= silence_limit_ms(_beat_ms(heartbeat))
     return Heard(last_ms, before.since_ms if unbroken else last_ms)
+
+
+def _beat_ms(heartbeat: Heartbeat) -> float:
+    return (_number(heartbeat.body.get("interval_s")) or 0.0) * 1000 or HEARTBEAT_MS
 
 
 def _told(heartbeat: Heartbeat | None, node: str) -> Mapping[str, object]:

@@ -24,7 +24,7 @@ from ingest_service.domain.places import Asset, Register, Tank
 from ingest_service.domain.probe_alert import Spread, StuckProbe, judge_range, stuck_instants
 from ingest_service.domain.quality import GOOD
 from ingest_service.domain.supply import LOOK_BACK_H, estimate_days_left
-from ingest_service.services.hearing import HEARTBEAT_MS, Heard, Hearing, listen_back, node_series
+from ingest_service.services.hearing import EAR, Heard, Hearing, listen_back, node_series
 from ingest_service.services.ports import AlertChange, Observations, Points, Records, SeriesKey
 
 CATCH_UP_MS: Final = 24 * HOUR_MS
@@ -60,7 +60,8 @@ def judge(
     newest = observations.latest(keys)
     hearing = listen_back(fed, newest, records.heartbeats(), register, remembered=book.states, now_ms=now_ms)
     _close_removed(book, register)
-    _judge_devices(book, register, hearing, listening_since_ms)
+    ear = Heard.from_text(book.states.get(EAR, "")) or Heard(now_ms, listening_since_ms)
+    _judge_devices(book, register, hearing, Heard(min(now_ms, ear.last_ms), max(ear.since_ms, listening_since_ms)))
     for probe in probes:
         if (latest := newest.get(probe.key)) is not None:
             newest_ms, interval_ms = min(latest.at_ms, now_ms), hearing.intervals[probe.node]
@@ -149,19 +150,19 @@ def _close_removed(book: _Book, register: Register) -> None:
             book.take(rule, subject, [over], quiet=True)
 
 
-def _judge_devices(book: _Book, register: Register, hearing: Hearing, since_ms: int) -> None:
-    """Silence of registered gateways; of nodes only as far as their gateway was heard all the while."""
+def _judge_devices(book: _Book, register: Register, hearing: Hearing, ear: Heard) -> None:
+    """Silence of registered gateways while this server could hear; of nodes only while their gateway was heard too."""
     registered = {node.gateway for node in register.nodes.values()}
     for gateway, heard in hearing.gateways.items():
         if gateway not in registered:
             continue
-        _judge_device(book, f"gateway:{gateway}", (heard.last_ms, book.now_ms, HEARTBEAT_MS), since_ms)
+        _judge_device(book, f"gateway:{gateway}", (heard.last_ms, ear.last_ms, hearing.beats[gateway]), ear.since_ms)
         book.keep(f"heard@gateway:{gateway}", heard.to_text())
     unknown = Heard(book.now_ms, 0)
     for key, heard_ms in hearing.nodes.items():
         witness = hearing.gateways.get(register.nodes[key].gateway, unknown)
         silence = (heard_ms, witness.last_ms, hearing.intervals[key])
-        _judge_device(book, f"node:{key}", silence, max(since_ms, witness.since_ms))
+        _judge_device(book, f"node:{key}", silence, max(ear.since_ms, witness.since_ms))
 
 
 def _judge_device(book: _Book, subject: str, heard: tuple[int, int, float], since_ms: int) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ingest_service.domain.alert import RULES
 from ingest_service.domain.places import Direction, Placement, Register, TankShape
+from ingest_service.services.hearing import EAR, Heard
 from ingest_service.services.ports import Heartbeat
 from ingest_service.services.record import Arrived
 from ingest_service.text.alerts import render_alert
@@ -334,6 +335,31 @@ def test_silence_before_the_server_listened_proves_nothing(village: Village) -> 
     assert village.judge(listening_since_ms=since_ms) == []
     village.now_ms += MINUTE
     assert told(village.judge(listening_since_ms=since_ms)) == [("offline", "gateway:gw", "raised")]
+
+
+def test_a_server_that_is_deaf_takes_nobody_for_silent(village: Village) -> None:
+    village.live([70.0] * 10)
+    village.records.append_changes([], {EAR: Heard(village.now_ms, T0).to_text()})  # then `listen` or the broker stops
+    village.now_ms += 5 * HOUR
+    assert village.judge() == []
+    back_ms = village.now_ms
+    for _ in range(15):
+        village.now_ms += MINUTE
+        village.records.append_changes([], {EAR: Heard(village.now_ms, back_ms).to_text()})
+        assert village.judge() == []
+    village.now_ms += MINUTE
+    village.records.append_changes([], {EAR: Heard(village.now_ms, back_ms).to_text()})
+    assert told(village.judge()) == [("offline", "gateway:gw", "raised")]
+
+
+def test_a_gateway_that_tells_seldom_is_expected_seldom(village: Village) -> None:
+    village.now_ms += HOUR
+    said = {"clock": "synced", "interval_s": 1800}
+    village.records.save_heartbeat(Heartbeat("gw", village.now_ms, village.now_ms, True, said))
+    village.now_ms += 90 * MINUTE - 1
+    assert village.judge() == []
+    village.now_ms += 2
+    assert told(village.judge()) == [("offline", "gateway:gw", "raised")]
 
 
 def test_what_its_gateway_hears_of_a_node_counts(village: Village) -> None:
