@@ -13,7 +13,7 @@ import random
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from gateway.config import RelayConfig
@@ -100,6 +100,7 @@ class Relay:
         if known:
             landed = {entry_id for ids in known for entry_id in ids}
             self._spool.forget(landed)
+            self._strike(landed)
             self._newest = deque(stored for stored in self._newest if stored.id not in landed)
             self._returned |= self._silent
             self._hope()
@@ -125,6 +126,15 @@ class Relay:
     def _land(self, pack_id: str) -> tuple[int, ...]:
         flight = self._flights.pop(pack_id, None)
         return flight.ids if flight else self._late.pop(pack_id, ())
+
+    def _strike(self, landed: set[int]) -> None:
+        """A frame that went out twice is answered for twice, but is to be forgotten once."""
+        if not self._late:
+            return
+        left = {pack_id: tuple(one for one in ids if one not in landed) for pack_id, ids in self._late.items()}
+        self._late = OrderedDict((pack_id, ids) for pack_id, ids in left.items() if ids)
+        for pack_id, flight in self._flights.items():
+            self._flights[pack_id] = replace(flight, ids=tuple(one for one in flight.ids if one not in landed))
 
     def _expire(self) -> None:
         now_s = time.monotonic()
