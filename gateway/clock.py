@@ -104,7 +104,7 @@ class Clock:
             corrected since the last call; else None.
         """
         wall_ms, mono_ms = self._look()
-        if not self._synced and self._is_synchronised():
+        if self._is_synchronised():  # followed at each look: the network corrects a clock in small steps
             self._synced, self._lied, self._offset_ms = True, False, wall_ms - mono_ms
         if self._judge(self._scale(wall_ms)) == "unknown":
             self._told_ms = None

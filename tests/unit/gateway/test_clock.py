@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.clock import EARLIEST_MS, Clock, Earlier, is_synchronised, open_clock, read_boot
@@ -134,6 +134,7 @@ def test_the_fast_clock_scales_both_times_alike(factor: float, origin_ms: int, s
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(-(10**10), 10**10), st.booleans()), max_size=30))
+@example([(0, 0, True), (0, -1, True), (0, 2001, False)])
 def test_whatever_the_wall_clock_does_an_unsynchronised_jump_is_never_believed(
     moves: list[tuple[int, int, bool]],
 ) -> None:
