@@ -200,7 +200,9 @@ def _rescue(old: Path, db: sqlite3.Connection) -> tuple[int, int]:
     with contextlib.closing(source):
         for read_all, insert in _COPIES:
             for direction in ("ASC", "DESC"):  # from both ends, each up to the damage
-                db.executemany(insert, _read_while_good(source, f"{read_all} {direction}", insert.count("?")))
+                for row in _read_while_good(source, f"{read_all} {direction}", insert.count("?")):
+                    with contextlib.suppress(sqlite3.IntegrityError):  # a column that damage has made NULL
+                        db.execute(insert, row)
         if _lacks_sums(source):
             db.execute("INSERT OR REPLACE INTO meta SELECT 'unsummed_to', coalesce(max(id), 0) FROM entry")
     try:

@@ -114,7 +114,10 @@ class Table:
 
     def _number_boot(self, boot: str) -> int:
         self._db.execute("INSERT OR IGNORE INTO boot(id) VALUES(?)", (boot,))
-        return int(self._db.execute("SELECT number FROM boot WHERE id = ?", (boot,)).fetchone()[0])
+        row = self._db.execute("SELECT number FROM boot WHERE id = ?", (boot,)).fetchone()
+        if row is None or not isinstance(row[0], int):
+            raise sqlite3.DatabaseError("the index of boots does not fit its table")  # so the file is damaged
+        return row[0]
 
     def _delete(self, ids: Iterable[int]) -> Iterable[int]:
         for entry_id in sorted(ids):
